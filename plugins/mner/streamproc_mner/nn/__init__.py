@@ -1,0 +1,1 @@
+"""Blocks of which taggers are built; all need torch."""

@@ -1,0 +1,1 @@
+"""Training taggers; needs the [train] extra."""

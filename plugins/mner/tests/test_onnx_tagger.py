@@ -1,0 +1,298 @@
+"""`mner-onnx` on a tiny exported network: parity with torch, batches, hostile posts, broken folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import AutoModel
+
+from streamproc.entities import Entity
+from streamproc.errors import PluginError
+from streamproc.fusion.api import FusionInput, Missing, Need, Seen, Tagging
+from streamproc.vision.visuals import Captions, OcrLine, OcrText
+from streamproc_mner.collate import Batch, Limits
+from streamproc_mner.labels import ENTITY_TYPES, bio_labels
+from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.stored import crf_of
+from streamproc_mner.onnx_tagger import OnnxNetwork, OnnxTagger, OnnxTaggerConfig
+from streamproc_mner.saved_model import write_model
+from streamproc_mner.tagging import ContextTaggerModel
+from streamproc_mner.training.export import export_onnx, round_to_half
+from streamproc_mner.words import words_of
+
+LABELS = bio_labels(ENTITY_TYPES)
+LIMITS = Limits(window=48, overlap=12, context=20)
+
+
+@pytest.fixture(scope="module")
+def network(tiny_encoder: Path) -> ContextTagger:
+    torch.manual_seed(1)
+    encoder = AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False, attn_implementation="eager")
+    network = ContextTagger(encoder, LABELS).eval()
+    with torch.no_grad():
+        network.kind.weight.normal_()
+        network.output.weight.normal_(std=0.5)
+    round_to_half(network)
+    return network
+
+
+@pytest.fixture(scope="module")
+def folder(network: ContextTagger, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    folder.mkdir()
+    export_onnx(network, folder / "model.onnx")
+    write_model(
+        folder,
+        weights=folder / "model.onnx",
+        name="tiny",
+        labels=LABELS,
+        tokenizer=tiny_encoder / "tokenizer.json",
+        kinds=("alt", "ocr", "captions"),
+        limits=LIMITS,
+        crf=crf_of(network),
+        metrics={},
+        card="# tiny\n",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> ContextTaggerModel:
+    return OnnxTagger(OnnxTaggerConfig(threads=1, batch_tokens=128)).load(folder, "cpu")
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def _load(folder: Path) -> ContextTaggerModel:
+    return OnnxTagger(OnnxTaggerConfig(threads=1)).load(folder, "cpu")
+
+
+def _edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _with_picture(text: str) -> FusionInput:
+    writing = OcrText((OcrLine("NBA news tonight", 0.9, (0.0, 0.0, 1.0, 1.0)),))
+    captions = Captions(("a man with a dog", "a photo of a man"), (-0.1, -0.2))
+    return FusionInput(text, visuals={"ocr": Seen((writing,)), "captions": Seen((captions,))})
+
+
+POSTS = [
+    FusionInput("Kevin Durant in Paris"),
+    _with_picture("Kevin Durant in Paris"),
+    FusionInput("x"),
+    FusionInput("RT @warriors : #NBA news 🎉 http://t.co/x"),
+    FusionInput(""),
+    _with_picture("harry potter at the google stadium in london " * 12),
+    FusionInput("東京 \u200b NASA", visuals={"ocr": Missing("unavailable", "fetch failed")}),
+]
+
+
+def _same(left: Tagging, right: Tagging) -> None:
+    assert [(e.text, e.type, e.start, e.end) for e in left.entities] == [
+        (e.text, e.type, e.start, e.end) for e in right.entities
+    ]
+    scores = [[e.score for e in tagging.entities] for tagging in (left, right)]
+    np.testing.assert_allclose(*scores, atol=1e-4)
+    np.testing.assert_allclose(left.confidence, right.confidence, atol=1e-4)
+    assert left.uncertainty == pytest.approx(right.uncertainty, abs=1e-4)
+
+
+def test_the_export_agrees_with_torch(network: ContextTagger, folder: Path) -> None:
+    random = np.random.default_rng(0)
+    exported = OnnxNetwork(folder / "model.onnx", threads=1)
+    for size, length in ((1, 3), (5, 40)):
+        mask = np.ones((size, length), np.int64)
+        mask[-1, length // 2 + 1 :] = 0
+        batch = Batch(
+            random.integers(0, 50, (size, length)),
+            mask,
+            random.integers(0, 5, (size, length)),
+            random.integers(0, 6, (size, length, 3)),
+        )
+        tensors = [torch.from_numpy(a) for a in (batch.ids, batch.mask, batch.kinds, batch.shapes)]
+        with torch.no_grad():
+            expected = network(*tensors).numpy()
+        found = exported(batch)
+        np.testing.assert_allclose(found[mask == 1], expected[mask == 1], atol=1e-4)
+
+
+def test_weights_are_stored_in_half_precision(folder: Path) -> None:
+    weights = onnx.load(folder / "model.onnx").graph.initializer
+    large = [weight for weight in weights if np.prod(weight.dims) >= 64]
+    kinds = {weight.data_type for weight in large}
+    assert onnx.TensorProto.FLOAT16 in kinds
+    assert onnx.TensorProto.FLOAT not in kinds
+
+
+def test_a_post_is_tagged_alike_alone_and_in_any_batch(model: ContextTaggerModel) -> None:
+    together = model.tag(POSTS)
+    assert any(tagging.entities for tagging in together)
+    for post, tagging in zip(POSTS, together, strict=True):
+        _same(tagging, model.tag([post])[0])
+    for tagging, backwards in zip(together, reversed(model.tag(POSTS[::-1])), strict=True):
+        _same(tagging, backwards)
+
+
+def test_offsets_give_the_entitys_text(model: ContextTaggerModel) -> None:
+    for post, tagging in zip(POSTS, model.tag(POSTS), strict=True):
+        for entity in tagging.entities:
+            assert post.text[entity.start : entity.end] == entity.text
+            assert 0.0 <= entity.score <= 1.0
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(max_size=60), max_size=4))
+def test_any_text_gets_entities_in_order_and_a_confidence_a_word(
+    model: ContextTaggerModel, texts: list[str]
+) -> None:
+    taggings = model.tag([FusionInput(text) for text in texts])
+    assert len(taggings) == len(texts)
+    for text, tagging in zip(texts, taggings, strict=True):
+        end = 0
+        for entity in tagging.entities:
+            assert entity.start >= end
+            assert text[entity.start : entity.end] == entity.text != ""
+            end = entity.end
+        assert len(tagging.confidence) == len(words_of(text))
+        assert all(0.0 <= chance <= 1.0 for chance in (*tagging.confidence, tagging.uncertainty))
+
+
+def test_an_empty_batch_is_an_empty_list(model: ContextTaggerModel) -> None:
+    assert model.tag([]) == []
+
+
+def test_a_post_without_words_has_no_entities(model: ContextTaggerModel) -> None:
+    for text in ("", "  \n"):
+        assert model.tag([FusionInput(text)]) == [Tagging((), (), 0.0)]
+
+
+def test_a_word_that_the_tokenizer_drops_is_o(model: ContextTaggerModel) -> None:
+    (tagging,) = model.tag([FusionInput("\u200b")])
+    assert tagging == Tagging((), (1.0,), 0.0)
+
+
+def test_ten_thousand_emoji_and_a_word_of_25000_letters(model: ContextTaggerModel) -> None:
+    emoji, letters = model.tag([FusionInput("🎉" * 10_000), FusionInput("a" * 25_000)])
+    assert len(emoji.confidence) == 10_000
+    assert len(letters.confidence) == 1
+
+
+def test_a_long_post_goes_through_the_network_in_bounded_pieces(folder: Path) -> None:
+    model = OnnxTagger(OnnxTaggerConfig(threads=1, batch_tokens=128)).load(folder, "cpu")
+    network, sizes = model._network, []
+
+    def watched(batch: Batch) -> np.ndarray:
+        sizes.append(batch.ids.size)
+        return network(batch)
+
+    model._network = watched
+    model.tag([FusionInput("Kevin Durant in Paris " * 500), FusionInput("Paris")])
+    assert max(sizes) <= 128
+    assert len(sizes) > 10
+
+
+def test_the_visual_context_is_read_where_there_is_some(model: ContextTaggerModel) -> None:
+    alone, seen = model.tag(POSTS[:2])
+    assert alone.confidence != seen.confidence
+    missing = FusionInput(POSTS[0].text, visuals={"captions": Missing("absent")})
+    _same(model.tag([missing])[0], alone)
+
+
+def test_a_model_names_the_kinds_that_it_was_trained_on(model: ContextTaggerModel) -> None:
+    assert model.modalities == dict.fromkeys(("alt", "ocr", "captions"), Need.OPTIONAL)
+    assert (model.model, len(model.model_version or "")) == ("tiny", 12)
+
+
+def test_handles_are_tagged_only_on_request(folder: Path, network: ContextTagger) -> None:
+    """A network that finds a PER everywhere, so that only the setting decides."""
+    config = json.loads((folder / "config.json").read_text())
+    always = [100.0 if label == "B-PER" else 0.0 for label in LABELS]
+    config["crf"]["transitions"] = [always] * len(LABELS)
+    config["crf"]["start"] = always
+    copy = shutil.copytree(folder, folder.parent / "always")
+    (copy / "config.json").write_text(json.dumps(config))
+    post = FusionInput("thanks @warriors")
+    for handles, expected in ((False, ["thanks", "@"]), (True, ["thanks", "@", "warriors"])):
+        model = OnnxTagger(OnnxTaggerConfig(threads=1, handles=handles)).load(copy, "cpu")
+        (tagging,) = model.tag([post])
+        assert [entity.text for entity in tagging.entities] == expected
+    assert tagging.entities[-1] == Entity("warriors", "PER", 8, 16, pytest.approx(1.0, abs=1e-3))
+
+
+@pytest.mark.parametrize("name", ["config.json", "labels.json", "tokenizer.json", "model.onnx"])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(PluginError, match=f"{name}: missing"):
+        _load(copy)
+
+
+def test_weights_that_are_cut_short_are_refused(copy: Path) -> None:
+    path = copy / "model.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(PluginError, match=r"model\.onnx: \d+ bytes that are not the \d+ .*get it again"):
+        _load(copy)
+
+
+def test_changed_weights_are_refused(copy: Path) -> None:
+    path = copy / "model.onnx"
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(PluginError, match="corrupt, cut short or of another model"):
+        _load(copy)
+
+
+def test_a_newer_format_is_refused_with_what_to_do(copy: Path) -> None:
+    _edit(copy / "config.json", format=2, surprise=True)
+    with pytest.raises(PluginError, match=r"format 2 is newer than 1.*upgrade streamproc-mner"):
+        _load(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
+        ({"crf": None}, "crf is missing"),
+        ({"crf": {"start": [0], "transitions": [[0]], "end": [0]}}, "crf is not of 9 labels"),
+        ({"name": ""}, "name"),
+    ],
+)
+def test_a_wrong_config_is_refused(copy: Path, changes: dict[str, object], message: str) -> None:
+    _edit(copy / "config.json", **changes)
+    with pytest.raises(PluginError, match=message):
+        _load(copy)
+
+
+@pytest.mark.parametrize("content", ["{", '{"a": 1}', '["B-PER", "O", "I-PER"]', '["O", "B-PER"]'])
+def test_wrong_labels_are_refused(copy: Path, content: str) -> None:
+    (copy / "labels.json").write_text(content)
+    with pytest.raises(PluginError, match=r"labels\.json"):
+        _load(copy)
+
+
+def test_a_pickle_beside_the_weights_is_refused(copy: Path) -> None:
+    (copy / "optimizer.pt").write_bytes(b"")
+    with pytest.raises(PluginError, match=r"optimizer\.pt: looks like a pickle"):
+        _load(copy)
+
+
+def test_a_torch_model_and_another_device_are_refused(copy: Path) -> None:
+    with pytest.raises(PluginError, match="runs on the cpu"):
+        OnnxTagger(OnnxTaggerConfig()).load(copy, "cuda")
+    config = json.loads((copy / "config.json").read_text())
+    config["weights"]["file"] = "model.safetensors"
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PluginError, match=r"model\.safetensors by ita"):
+        _load(copy)

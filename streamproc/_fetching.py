@@ -1,0 +1,155 @@
+"""The thread that talks to Kafka for the batch transport: Faust's, made to lose no fetched record.
+
+aiokafka moves its position when it hands out records. Faust throws such records away when its
+fetcher is cancelled or its flow is stopped at that moment, and then seeks to the committed
+offset, which does nothing while none is committed. Here every record handed out is remembered
+until the main loop has taken it over; what nobody took is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
+from faust.types import TP
+
+from streamproc.ledger import Record
+
+
+class Fetched(dict[TP, Sequence[Record]]):
+    """Records by partition, with the assignment under which they were handed out."""
+
+    def __init__(self, assignment: object) -> None:
+        super().__init__()
+        self.assignment = assignment
+
+
+class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust carries no types
+    """Faust's consumer thread, which remembers what it handed out.
+
+    Attributes:
+        max_records: how many records a fetch hands out at most.
+        rewinds: how many times a partition was set back because a fetch had got lost.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.max_records = 500
+        self.rewinds = 0
+        # First offset of what was handed out and not taken over, by partition: valid under
+        # `_assignment` only. aiokafka makes a new assignment object at each rebalance.
+        self._untaken: dict[TP, int] = {}
+        self._assignment: object = None
+        # Made on first use: it belongs to this thread's loop, which does not run yet.
+        self._fetch_lock: asyncio.Lock | None = None
+
+    def take(self, fetched: Fetched, tp: TP) -> bool:
+        """Take records over. False when they are void: a rebalance or a seek came in between."""
+        current = fetched.assignment is self._assignment
+        if not current or self._untaken.get(tp) != fetched[tp][0].offset:
+            return False
+        del self._untaken[tp]
+        return True
+
+    def give_back(self, fetched: Fetched, tp: TP) -> None:
+        """Undo `take`: the next fetch reads these records again."""
+        if fetched.assignment is self._assignment:
+            self._untaken[tp] = fetched[tp][0].offset
+
+    async def getmany(
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,
+    ) -> Mapping[TP, Any]:
+        """Fetch up to `max_records` records within `timeout` seconds."""
+        return await self.call_thread(  # type: ignore[no-any-return]
+            self._fetch_records,
+            self._ensure_consumer(),
+            active_partitions,
+            timeout=timeout,
+            max_records=self.max_records,
+        )
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP] | None,
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Mapping[TP, Any]:
+        # A cancelled fetcher leaves its fetch running here while the next one starts: one at a time.
+        self._fetch_lock = self._fetch_lock or asyncio.Lock()
+        async with self._fetch_lock:
+            if not self.consumer.flow_active:
+                return {}
+            self._follow_assignment(consumer)
+            for tp, offset in list(self._untaken.items()):
+                self.rewinds += 1
+                consumer.seek(ensure_aiokafka_TP(tp), offset)
+            self._untaken.clear()
+            records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+            fetched = Fetched(self._follow_assignment(consumer))
+            for kafka_tp, chunk in (records or {}).items():
+                tp = ensure_TP(kafka_tp)
+                self._untaken[tp] = chunk[0].offset
+                fetched[tp] = chunk
+            return fetched
+
+    def _follow_assignment(self, consumer: Any) -> object:
+        subscription = consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is not self._assignment:
+            self._untaken.clear()
+            self._assignment = assignment
+        return assignment
+
+    # A seek makes void what was handed out and not taken over. That must be forgotten in the same
+    # step as the seek: between two awaits another fetch could hand out records from the new position.
+
+    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        """Seek every partition to its committed offset, where there is one."""
+        return await self.call_thread(self._seek_to_committed)  # type: ignore[no-any-return]
+
+    async def _seek_to_committed(self) -> Mapping[TP, int | None]:
+        consumer = self._ensure_consumer()
+        committed: dict[TP, int | None] = {}
+        for kafka_tp in consumer.assignment():
+            offset = committed[ensure_TP(kafka_tp)] = await consumer.committed(kafka_tp)
+            if offset:
+                consumer.seek(kafka_tp, offset)
+                self._untaken.pop(ensure_TP(kafka_tp), None)
+        return committed
+
+    def seek(self, partition: TP, offset: int) -> None:
+        """Seek one partition."""
+        super().seek(partition, offset)
+        self._untaken.pop(ensure_TP(partition), None)
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        for tp in partitions:
+            self._untaken.pop(ensure_TP(tp), None)
+        await super()._seek_wait(consumer, partitions)
+
+    async def check_group(self) -> None:
+        """Raise the error that ended or holds up the coordinator, if there is one."""
+        await self.call_thread(self._check_group)
+
+    async def _check_group(self) -> None:
+        consumer = self._consumer
+        if consumer is not None and consumer._coordinator is not None:
+            consumer._coordinator.check_errors()
+
+    async def keep_membership(self) -> None:
+        """Tell aiokafka that the application is alive although it does not fetch.
+
+        aiokafka leaves the group when nothing was fetched for `max_poll_interval`, and Faust
+        never joins again after that.
+        """
+        await self.call_thread(self._keep_membership)
+
+    async def _keep_membership(self) -> None:
+        with self._ensure_consumer()._subscription.fetch_context():
+            pass

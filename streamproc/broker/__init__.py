@@ -1,0 +1,1 @@
+"""Brokers: the embedded one, connecting to real ones, and their topics."""

@@ -1,0 +1,103 @@
+"""`streamproc worker`: tag the posts of a topic until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streamproc.cli.options import settings_from, settings_options
+
+if TYPE_CHECKING:
+    from streamproc.settings import Settings
+    from streamproc.worker import Worker
+
+
+@click.command("worker")
+@settings_options
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+@click.pass_obj
+def command(
+    debug: bool, config: Path | None, assignments: tuple[str, ...], broker: str | None, log_level: str
+) -> None:
+    """Tag the posts of a Kafka topic.
+
+    Ctrl-C or SIGTERM finishes what was started, commits and leaves the group; a second one ends at
+    once. Several workers share the partitions.
+    """
+    level = "debug" if debug else log_level
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in (
+        "faust",
+        "mode",
+        "streamproc._batch_consumer",
+        "streamproc._fetching",
+        "aiokafka",
+        "kafka",
+    ):
+        logging.getLogger(noisy).setLevel(logging.INFO if debug else logging.WARNING)
+    asyncio.run(_run(settings_from(config, assignments, broker)))
+
+
+async def _run(settings: Settings) -> None:
+    from streamproc.worker import Worker
+
+    worker = Worker(settings)
+    loop = asyncio.get_running_loop()
+    running = asyncio.current_task()
+
+    def stop() -> None:
+        """Ask for the end; who asks again does not wait for it."""
+        if worker.stop_requested and running is not None:
+            running.cancel()
+        worker.request_stop()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop)
+    async with asyncio.TaskGroup() as tasks:
+        try:
+            reporting: list[asyncio.Task[None]] = []
+            await worker.run(started=lambda: reporting.append(tasks.create_task(_report(worker, settings))))
+        finally:
+            for task in reporting:
+                task.cancel()
+            _log_totals(worker)
+
+
+async def _report(worker: Worker, settings: Settings) -> None:
+    """Say when work begins, then how it goes, as long as it goes."""
+    log = logging.getLogger("streamproc.worker")
+    for notice in worker.notices:
+        log.info("%s", notice)
+    log.info("reading %s as group %s", settings.topics.posts, settings.kafka.group)
+    before = 0
+    while worker.pipeline is not None:
+        await asyncio.sleep(10.0)
+        counts = worker.pipeline.counts
+        if counts.finished != before:
+            rate = (counts.finished - before) / 10.0
+            before = counts.finished
+            log.info(
+                "%d posts tagged, %d dead letters, %.1f posts/s, lag %d",
+                counts.tagged, counts.dead.total(), rate, worker.lag(),
+            )  # fmt: skip
+
+
+def _log_totals(worker: Worker) -> None:
+    if worker.pipeline is not None:
+        counts = worker.pipeline.counts
+        logging.getLogger("streamproc.worker").info(
+            "stopped: %d posts read, %d tagged, %d entities, %d deleted, %d empty, %d skipped, "
+            "%d dead letters, %d given away",
+            counts.read, counts.tagged, counts.entities, counts.deleted, counts.empty,
+            counts.skipped.total(), counts.dead.total(), counts.dropped,
+        )  # fmt: skip

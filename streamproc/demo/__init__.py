@@ -1,0 +1,1 @@
+"""`streamproc demo`: sample posts through a real worker, to watch."""

@@ -1,0 +1,1 @@
+"""Where posts come from: files, live networks, and what installed packages add."""

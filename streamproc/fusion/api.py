@@ -1,0 +1,175 @@
+"""What a model plugin is.
+
+A plugin is a class that derives from `FusionPlugin` and is named in the entry-point group
+`streamproc.fusion`. It never sees Kafka, Redis or Triton: it gets texts with what was seen in
+their pictures, and gives entities. It may be called in a thread or in another process, so
+everything that crosses this border can be pickled.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from streamproc.entities import Entity
+from streamproc.vision.visuals import Missing, Modality, Seen, Visual
+
+API_VERSION: Final = 1
+
+
+class Need(StrEnum):
+    """Whether a model can work without a modality."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class FusionInput:
+    """One post as a model sees it.
+
+    `visuals` has an entry for each modality that the model names, `Seen` or `Missing`.
+    """
+
+    text: str
+    lang: tuple[str, ...] = ()
+    visuals: Mapping[Modality, Visual] = field(default_factory=dict)
+
+    def seen(self, modality: Modality) -> tuple[Any, ...]:
+        """The values of one modality, one a picture; empty when it is missing."""
+        visual = self.visuals.get(modality)
+        return visual.values if isinstance(visual, Seen) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a model came to its tags.
+
+    `tokens` are the model's words with their code-point spans; `weights` maps a name
+    (`image`, `gate`, ...) to one row a token: weights over words, image cells or regions.
+    """
+
+    tokens: tuple[tuple[str, int, int], ...]
+    weights: Mapping[str, tuple[tuple[float, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """What a model says of one post.
+
+    Attributes:
+        entities: spans with `text[start:end] == entity.text`, in order of `start`, not overlapping.
+        confidence: for each token of the model, O included, the probability of the label it got.
+        uncertainty: of the whole post, 0 (certain) to 1; what `look = uncertain(...)` compares.
+        explanation: on request only.
+    """
+
+    entities: tuple[Entity, ...]
+    confidence: tuple[float, ...]
+    uncertainty: float
+    explanation: Explanation | None = None
+
+
+class FusionModel(ABC):
+    """A loaded model. Called from one place at a time."""
+
+    modalities: Mapping[Modality, Need] = {}
+    """What this model was trained on, of what its plugin can use; others are not fed to it."""
+
+    model: str | None = None
+    model_version: str | None = None
+
+    @abstractmethod
+    def tag(self, batch: Sequence[FusionInput]) -> list[Tagging]:
+        """Tag posts: one `Tagging` for each, in order.
+
+        A post's result does not depend on the batch it is in (to 1e-4). An empty batch gives an
+        empty list, a missing optional modality is data, not an error.
+        """
+
+    def explain(self, batch: Sequence[FusionInput]) -> list[Tagging]:
+        """Like `tag`, with explanations where the model has any."""
+        return self.tag(batch)
+
+    def close(self) -> None:
+        """Give back what the model holds."""
+
+
+class NoConfig(BaseModel):
+    """The configuration of a plugin that has nothing to configure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+class FusionPlugin(ABC, Generic[ConfigT]):
+    """Names itself, its API version, its configuration and its modalities, and loads a model.
+
+    Class attributes:
+        name: as in the entry point; lower case with hyphens.
+        version: of the plugin's code.
+        api_version: the `API_VERSION` it was written for.
+        Config: pydantic model of its configuration, `frozen=True, extra="forbid"`.
+        modalities: what its models can use, each required or optional.
+        needs_model: whether `load` needs a folder with a saved model.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    api_version: ClassVar[int] = API_VERSION
+    Config: ClassVar[type[BaseModel]] = NoConfig
+    modalities: ClassVar[Mapping[Modality, Need]] = {}
+    needs_model: ClassVar[bool] = True
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def load(self, model_dir: Path | None, device: str) -> FusionModel:
+        """Load a model.
+
+        Args:
+            model_dir: folder of a saved model; `None` only where `needs_model` is false.
+            device: `cpu`, `cuda` or `cuda:N`.
+
+        Raises:
+            PluginError: the folder is not a model of this plugin; says what was expected.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPackage:
+    """A trained model that an installed package carries (entry-point group `streamproc.models`).
+
+    The entry point's name is the model's name; `notice` is shown to people who run it.
+    """
+
+    plugin: str
+    folder: Path
+    notice: str = ""
+
+
+__all__ = [
+    "API_VERSION",
+    "Entity",
+    "Explanation",
+    "FusionInput",
+    "FusionModel",
+    "FusionPlugin",
+    "Missing",
+    "Modality",
+    "ModelPackage",
+    "Need",
+    "NoConfig",
+    "Seen",
+    "Tagging",
+    "Visual",
+]

@@ -1,0 +1,159 @@
+"""Finding plugins and trained models among the installed packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from streamproc.errors import PluginError
+from streamproc.fusion.api import API_VERSION, FusionModel, FusionPlugin, ModelPackage
+from streamproc.settings import PluginSettings
+
+PLUGIN_GROUP: Final = "streamproc.fusion"
+MODEL_GROUP: Final = "streamproc.models"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlugin:
+    """A plugin with its model, under the name that routes use."""
+
+    name: str
+    plugin: FusionPlugin[Any]
+    model: FusionModel
+    notice: str
+
+
+def _installed(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def plugin_names() -> list[str]:
+    """Names of the installed plugins; none of them is imported."""
+    return sorted(_installed(PLUGIN_GROUP))
+
+
+def model_names() -> list[str]:
+    """Names of the installed trained models; none of them is imported."""
+    return sorted(_installed(MODEL_GROUP))
+
+
+def _load_entry(group: str, name: str, what: str) -> Any:
+    installed = _installed(group)
+    entry = EntryPoint(name, name, group) if ":" in name else installed.get(name)
+    if entry is None:
+        close = get_close_matches(name, installed, n=1)
+        hint = (
+            f"did you mean {close[0]}?"
+            if close
+            else f"installed are {', '.join(sorted(installed)) or 'none'}"
+        )
+        raise PluginError(f"no {what} named {name!r}: {hint}")
+    try:
+        return entry.load()
+    except Exception as error:
+        where = entry.value if entry.value == name else f"{name!r} ({entry.value})"
+        hint = ": is its folder on PYTHONPATH?" if ":" in name else ""
+        raise PluginError(f"{what} {where} cannot be imported: {error!r}{hint}") from error
+
+
+def find_plugin(name: str) -> type[FusionPlugin[Any]]:
+    """The plugin class behind an entry point, or behind `module:Class` without one.
+
+    Raises:
+        PluginError: not installed, cannot be imported, is no plugin, or was written for another
+            version of the plugin API.
+    """
+    found = _load_entry(PLUGIN_GROUP, name, "plugin")
+    if not (isinstance(found, type) and issubclass(found, FusionPlugin)):
+        raise PluginError(f"plugin {name!r}: expected a class derived from FusionPlugin, got {found!r}")
+    if found.api_version != API_VERSION:
+        raise PluginError(
+            f"plugin {name!r} was written for plugin API {found.api_version}, "
+            f"this is {API_VERSION}: install a matching release of it"
+        )
+    return found
+
+
+def find_model(name: str) -> ModelPackage:
+    """The trained model that an installed package carries.
+
+    Raises:
+        PluginError: not installed, or not a model.
+    """
+    found = _load_entry(MODEL_GROUP, name, "model")
+    if not isinstance(found, ModelPackage):
+        raise PluginError(f"model {name!r}: expected a ModelPackage, got {found!r}")
+    return found
+
+
+def load_plugin(name: str, settings: PluginSettings | None = None) -> LoadedPlugin:
+    """Load what a route calls `name`: an entry of `[plugins]`, an installed model, or a plugin.
+
+    Args:
+        name: as in the route.
+        settings: the entry of `[plugins]`, where there is one.
+
+    Raises:
+        PluginError: says which plugin, and what to do.
+    """
+    settings = settings or _implied(name)
+    package = _package(name, settings)
+    plugin_name = settings.plugin or (package.plugin if package else None)
+    if plugin_name is None:
+        raise PluginError(
+            f"plugins.{name}: give `plugin`, one of {', '.join(plugin_names()) or 'none installed'}"
+        )
+    plugin_class = find_plugin(plugin_name)
+    if package is None and plugin_class.needs_model:
+        raise PluginError(
+            f"plugin {name!r} needs a trained model: set plugins.{name}.model to a name or folder"
+        )
+    try:
+        plugin = plugin_class(plugin_class.Config(**settings.config))
+    except ValidationError as error:
+        raise PluginError(f"plugins.{name}.config: {_one_line(error)}") from None
+    try:
+        model = plugin.load(package.folder if package else None, settings.device)
+    except PluginError:
+        raise
+    except Exception as error:
+        raise PluginError(f"plugin {name!r} failed to load its model: {error!r}") from error
+    return LoadedPlugin(name, plugin, model, package.notice if package else "")
+
+
+def _implied(name: str) -> PluginSettings:
+    """Settings of a name that stands in no `[plugins]` section."""
+    if name in _installed(MODEL_GROUP):
+        return PluginSettings(model=name)
+    if name in _installed(PLUGIN_GROUP):
+        return PluginSettings(plugin=name)
+    known = sorted({*model_names(), *plugin_names()})
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known) or 'none'}"
+    raise PluginError(f"no plugin or model named {name!r}: {hint}; or define [plugins.{name}]")
+
+
+def _package(name: str, settings: PluginSettings) -> ModelPackage | None:
+    if settings.model is None:
+        return None
+    if settings.model in _installed(MODEL_GROUP):
+        return find_model(settings.model)
+    folder = Path(settings.model).expanduser()
+    if not folder.is_dir():
+        raise PluginError(
+            f"plugins.{name}.model: {settings.model!r} is neither an installed model "
+            f"({', '.join(model_names()) or 'none'}) nor a folder"
+        )
+    return ModelPackage(plugin=settings.plugin or "", folder=folder)
+
+
+def _one_line(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc']))}: {e['msg']}"
+        for e in error.errors(include_url=False, include_input=False)
+    )

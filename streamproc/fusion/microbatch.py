@@ -1,0 +1,165 @@
+"""Micro-batches: posts that wait for the same plugin are tagged together.
+
+What waits is sorted by length and cut where a batch would hold too many padded tokens, so that
+little of a batch is padding. A lone post waits for company for a bounded time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from streamproc.fusion.api import FusionInput
+from streamproc.fusion.runner import Result
+from streamproc.settings import Batching
+
+
+@dataclass(slots=True, eq=False)
+class _Submission:
+    """Posts that came together: their results go back in groups, as micro-batches finish."""
+
+    finished: asyncio.Queue[list[tuple[int, Result]] | BaseException]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    post: FusionInput
+    length: int
+    submission: _Submission
+    index: int
+
+
+class MicroBatcher:
+    """Gathers posts for one plugin and tags them in micro-batches.
+
+    Args:
+        tag: tags one micro-batch; a result for each post, in order.
+        limits: how many posts and padded tokens a micro-batch may have, and how long a post waits.
+    """
+
+    def __init__(
+        self,
+        tag: Callable[[Sequence[FusionInput]], Awaitable[list[Result]]],
+        limits: Batching,
+    ) -> None:
+        self._tag = tag
+        self._limits = limits
+        self._waiting: deque[_Waiting] = deque()
+        self._open: set[_Submission] = set()
+        self._arrived = asyncio.Event()
+        self._full = asyncio.Event()
+        self._hurry = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def tag(
+        self, posts: Sequence[FusionInput], *, wait: bool = True
+    ) -> AsyncIterator[list[tuple[int, Result]]]:
+        """Results of these posts with their index, a group for each micro-batch that finishes.
+
+        Args:
+            posts: to be tagged.
+            wait: whether they wait for company; a post on which others wait does not.
+        """
+        if not posts:
+            return
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="micro-batches")
+            self._task.add_done_callback(self._give_up)
+        submission = _Submission(asyncio.Queue())
+        self._waiting.extend(
+            _Waiting(post, estimated_tokens(post.text), submission, index)
+            for index, post in enumerate(posts)
+        )
+        self._arrived.set()
+        if not wait:
+            self._hurry = True
+        if self._hurry or len(self._waiting) >= self._limits.posts:
+            self._full.set()
+        self._open.add(submission)
+        left = len(posts)
+        try:
+            while left:
+                group = await submission.finished.get()
+                if isinstance(group, BaseException):
+                    raise group
+                left -= len(group)
+                yield group
+        finally:
+            self._open.discard(submission)
+
+    async def close(self) -> None:
+        """Stop tagging; what still waits is given up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._company()
+            window = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.window))]
+            window.sort(key=_length)
+            for batch in cut(window, self._limits.posts, self._limits.tokens):
+                await self._tag_batch(batch)
+
+    async def _company(self) -> None:
+        """Wait for a first post, then a bounded time for a full batch."""
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        if not self._hurry and len(self._waiting) < self._limits.posts and self._limits.wait_ms:
+            self._full.clear()
+            try:
+                async with asyncio.timeout(self._limits.wait_ms / 1000):
+                    await self._full.wait()
+            except TimeoutError:
+                return
+        self._hurry = False
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        """The loop has ended: nobody must wait for it for ever."""
+        error = RuntimeError("micro-batches have ended")
+        if not task.cancelled():
+            error.__cause__ = task.exception()
+        for submission in self._open:
+            submission.finished.put_nowait(error)
+
+    async def _tag_batch(self, batch: list[_Waiting]) -> None:
+        groups: dict[_Submission, list[tuple[int, Result]]] = {}
+        try:
+            results = await self._tag([waiting.post for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - handed to those who wait; this loop serves all the others
+            for submission in {waiting.submission for waiting in batch}:
+                submission.finished.put_nowait(error)
+            return
+        for waiting, result in zip(batch, results, strict=True):
+            groups.setdefault(waiting.submission, []).append((waiting.index, result))
+        for submission, group in groups.items():
+            submission.finished.put_nowait(group)
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many sub-tokens a text has: one for four bytes of UTF-8, in any script."""
+    return len(text.encode()) // 4 + 1
+
+
+def _length(waiting: _Waiting) -> int:
+    return waiting.length
+
+
+def cut(window: list[_Waiting], posts: int, tokens: int) -> list[list[_Waiting]]:
+    """Cut posts that are sorted by length into batches of at most `posts` and `tokens` with padding.
+
+    A post longer than `tokens` has a batch of its own.
+    """
+    batches: list[list[_Waiting]] = []
+    batch: list[_Waiting] = []
+    for waiting in window:
+        if batch and (len(batch) == posts or (len(batch) + 1) * waiting.length > tokens):
+            batches.append(batch)
+            batch = []
+        batch.append(waiting)
+    if batch:
+        batches.append(batch)
+    return batches

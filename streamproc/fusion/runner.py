@@ -1,0 +1,122 @@
+"""Running a model: the boundary behind which a plugin lives.
+
+The pipeline only knows `Runner`. What crosses it can be pickled, so a child process can stand
+behind it as well as a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from streamproc.daemon import DaemonThread, run_in_daemon_thread
+from streamproc.errors import PluginFailed
+from streamproc.fusion.api import FusionInput, FusionModel, Tagging
+
+Result: TypeAlias = Tagging | PluginFailed
+
+CLOSE_S: Final = 2.0
+"""How long a model may take to close before it is left behind."""
+
+logger = logging.getLogger(__name__)
+
+
+class Runner(ABC):
+    """Tags batches with one model, one batch at a time."""
+
+    @abstractmethod
+    async def tag(self, batch: Sequence[FusionInput], *, explain: bool = False) -> list[Result]:
+        """One result for each post, in order; a post that cannot be tagged costs only itself."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let the running batch finish and give the model back."""
+
+
+class ThreadRunner(Runner):
+    """A model in a thread of its own, so that the event loop never waits for it."""
+
+    def __init__(self, name: str, model: FusionModel) -> None:
+        self._name = name
+        self._model = model
+        self._thread = DaemonThread(f"plugin-{name}")
+
+    async def tag(self, batch: Sequence[FusionInput], *, explain: bool = False) -> list[Result]:
+        return await self._thread.run(tag_safely, self._name, self._model, batch, explain)
+
+    async def close(self) -> None:
+        self._thread.close()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await run_in_daemon_thread(self._model.close)
+        except TimeoutError:
+            logger.warning("plugin %r did not close within %g s and is left to itself", self._name, CLOSE_S)
+
+
+def tag_safely(
+    name: str, model: FusionModel, batch: Sequence[FusionInput], explain: bool = False
+) -> list[Result]:
+    """Tag a batch; where it raises, halve it until the posts that make it raise stand alone.
+
+    Args:
+        name: the plugin's name, for the error.
+        model: what tags.
+        batch: n posts.
+        explain: ask for explanations.
+
+    Returns:
+        n results, in order; `PluginFailed` for a post that failed alone in its batch, or whose
+        tagging breaks the contract.
+    """
+    if not batch:
+        return []
+    try:
+        taggings = model.explain(batch) if explain else model.tag(batch)
+        if len(taggings) != len(batch):
+            raise ValueError(f"{len(taggings)} taggings for {len(batch)} posts")
+    except BaseException as error:  # noqa: BLE001 - whatever a plugin raises, also SystemExit, costs one post
+        if len(batch) == 1:
+            return [_failed(name, error)]
+        middle = len(batch) // 2
+        return tag_safely(name, model, batch[:middle], explain) + tag_safely(
+            name, model, batch[middle:], explain
+        )
+    return [_checked(name, post, tagging) for post, tagging in zip(batch, taggings, strict=True)]
+
+
+def _failed(name: str, error: BaseException) -> PluginFailed:
+    try:
+        told = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an exception that cannot even be told
+        told = type(error).__name__
+    failed = PluginFailed(f"plugin {name!r} raised {told}")
+    failed.__cause__ = error
+    return failed
+
+
+def _checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
+    """The tagging, or what breaks the contract in it."""
+    try:
+        fault = _fault(post, tagging)
+    except Exception as error:  # noqa: BLE001 - fields that are not what they are declared to be
+        fault = f"its tagging is malformed: {type(error).__name__}: {error}"
+    return tagging if fault is None else PluginFailed(f"plugin {name!r}: {fault}")
+
+
+def _fault(post: FusionInput, tagging: Tagging) -> str | None:
+    """What is wrong: no tagging, offsets that do not give the entity's text, no probabilities."""
+    if not isinstance(tagging, Tagging):
+        return f"expected a Tagging, got {type(tagging).__name__}"
+    if not 0.0 <= tagging.uncertainty <= 1.0:
+        return f"uncertainty {tagging.uncertainty!r} is not from 0 to 1"
+    text, end = post.text, 0
+    for entity in tagging.entities:
+        if entity.start < end or text[entity.start : entity.end] != entity.text or not entity.text:
+            return f"entity {entity.text!r} is not at {entity.start}:{entity.end}, or out of order"
+        if type(entity.type) is not str or not 0.0 <= entity.score <= 1.0:
+            return f"entity {entity.text!r}: expected a type and a score from 0 to 1"
+        end = entity.end
+    return None

@@ -1,0 +1,245 @@
+"""The way of one post: decode → route → fuse → look → publish.
+
+Posts that were fetched together go together. Each of them ends in exactly one of published,
+dead-lettered or skipped by rule, and only then is its offset done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from time import monotonic
+
+from streamproc.deadletters import DeadLetter
+from streamproc.errors import PluginFailed, PostError, TextTooLong, UnexpectedError
+from streamproc.fusion.tagger import Tagger
+from streamproc.jobs import Call, FetchedBatch, Job, milliseconds_since
+from streamproc.ledger import KeyLanes
+from streamproc.output import Output, Sink, deleted_post, untagged_post
+from streamproc.posts import Deletion, Post, parse
+from streamproc.publishing import Publisher
+from streamproc.routing import Router, Skip
+from streamproc.telemetry import Counts
+from streamproc.vision.api import Looking
+from streamproc.vision.context import known_before_looking, still_to_look
+from streamproc.vision.visuals import Missing, Modality, Seen, Visual
+
+logger = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Tags posts.
+
+    Args:
+        router: says which plugins tag a post and when its pictures are looked at.
+        taggers: every plugin that a route names, by that name.
+        looker: looks at pictures.
+        sink: where tagged posts and dead letters go.
+        text_chars: longest text that is tagged.
+    """
+
+    def __init__(
+        self, router: Router, taggers: Mapping[str, Tagger], looker: Looking, sink: Sink, *, text_chars: int
+    ) -> None:
+        self.counts = Counts()
+        self.looker = looker
+        self._router = router
+        self._taggers = taggers
+        self._publisher = Publisher(sink, self.counts, self._leave_lane)
+        self._text_chars = text_chars
+        self._lanes: KeyLanes[str, Job] = KeyLanes()
+
+    async def process(self, batch: FetchedBatch) -> None:
+        """Take the messages of a fetched batch all their way; returns when each has ended.
+
+        Raises:
+            BrokerError: nothing can be delivered any more; what is not done is read again.
+        """
+        jobs, letters = self._decode(batch)
+        async with asyncio.TaskGroup() as tasks:
+            # Each post has its place in its lane before anything is awaited: a batch that is read
+            # later must not get ahead.
+            first = [job for job in jobs if self._enter_lane(job)]
+            for job in jobs:
+                if job.turn is not None:
+                    tasks.create_task(self._process_in_turn(job, job.turn))
+            if letters:
+                tasks.create_task(self._publisher.bury(letters))
+            await self._process_jobs(first)
+
+    async def _process_in_turn(self, job: Job, turn: asyncio.Event) -> None:
+        await turn.wait()
+        await self._process_jobs([job])
+
+    async def _process_jobs(self, jobs: Sequence[Job]) -> None:
+        """Route, fuse, look and publish posts none of which waits for an earlier version of itself."""
+        calls = await self._route(jobs)
+        groups: dict[Tagger, list[Call]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            for call in calls:
+                if call.looks_first():
+                    tasks.create_task(self._look_fuse_publish(call))
+                else:
+                    groups.setdefault(call.tagger, []).append(call)
+            for tagger, group in groups.items():
+                tasks.create_task(self._fuse_publish(tagger, group))
+
+    async def _fuse_publish(self, tagger: Tagger, calls: Sequence[Call]) -> None:
+        """The text first; only posts that leave the plugin uncertain have their pictures looked at."""
+        async with asyncio.TaskGroup() as tasks:
+            async for fused in self._fuse(tagger, calls):
+                settled = []
+                for call in fused:
+                    if call.wants_look():
+                        self.counts.tagged_twice += 1
+                        tasks.create_task(self._look_fuse_publish(call))
+                    else:
+                        settled.append(call)
+                tasks.create_task(self._publisher.publish(settled))
+
+    async def _look_fuse_publish(self, call: Call) -> None:
+        seen = await self._look(call)
+        if seen or call.result is None:
+            async for _ in self._fuse(call.tagger, [call]):
+                pass
+        await self._publisher.publish([call])
+
+    # -- decode ----------------------------------------------------------------------------
+
+    def _decode(self, batch: FetchedBatch) -> tuple[list[Job], list[tuple[Job, DeadLetter]]]:
+        """Bytes → posts and deletions; what is neither is a dead letter."""
+        now = monotonic()
+        jobs: list[Job] = []
+        letters: list[tuple[Job, DeadLetter]] = []
+        for index in range(len(batch)):
+            job = Job(batch, index, now)
+            try:
+                message = parse(job.record.value)
+                self._check_length(message)
+            except PostError as error:
+                letters.append((job, job.letter(error, "decode")))
+            except Exception as error:
+                logger.exception("decode failed at %s-%d:%d", *_place(job))
+                letters.append((job, job.letter(UnexpectedError(f"decode: {error!r}"), "decode")))
+            else:
+                job.message = message
+                jobs.append(job)
+        self.counts.read += len(batch)
+        return jobs, letters
+
+    def _check_length(self, message: Post | Deletion) -> None:
+        if isinstance(message, Post) and len(message.text) > self._text_chars:
+            raise TextTooLong(len(message.text), self._text_chars)
+
+    def _enter_lane(self, job: Job) -> bool:
+        """Whether no earlier message of the same post is under way; else the job waits for it."""
+        if job.message is None or self._lanes.admit(job.message.key, job):
+            return True
+        job.turn = asyncio.Event()
+        return False
+
+    # -- route -----------------------------------------------------------------------------
+
+    async def _route(self, jobs: Sequence[Job]) -> list[Call]:
+        """Posts → the plugins that tag them. Deletions, empty texts and skipped posts end here."""
+        calls: list[Call] = []
+        letters: list[tuple[Job, DeadLetter]] = []
+        ended: list[tuple[Job, list[Output]]] = []
+        for job in jobs:
+            message = job.message
+            if message is None or job.batch.revoked:
+                self._publisher.drop(job)
+                continue
+            if isinstance(message, Deletion):
+                ended.append((job, self._deleted(job, message)))
+                continue
+            try:
+                plan = self._router.route(message)
+            except PostError as error:
+                letters.append((job, job.letter(error, "route")))
+                continue
+            if isinstance(plan, Skip):
+                self._publisher.skip(job, plan.reason)
+            elif not message.text or message.text.isspace():
+                ended.append((job, self._empty(job, message, plan.plugins)))
+            else:
+                job.left = len(plan.plugins)
+                for index, name in enumerate(plan.plugins):
+                    tagger = self._taggers[name]
+                    known = known_before_looking(
+                        message, tagger.modalities, job.given, self.looker.modalities
+                    )
+                    calls.append(Call(job, message, tagger, plan.look, index > 0, known))
+        if ended:
+            await self._publisher.publish_untagged(ended)
+        await self._publisher.bury(letters)
+        return calls
+
+    def _deleted(self, job: Job, deletion: Deletion) -> list[Output]:
+        """One for each plugin that may have tagged the post: a deletion does not say which did."""
+        return [
+            job.output(deleted_post(deletion, self._taggers[name].info, job.revision), deletion.key, shadow)
+            for shadow, names in ((False, self._router.primaries()), (True, self._router.shadows()))
+            for name in names
+        ]
+
+    def _empty(self, job: Job, post: Post, plugins: Sequence[str]) -> list[Output]:
+        infos = [self._taggers[name].info for name in plugins]
+        return [
+            job.output(untagged_post(post, "empty text", info, job.revision), post.key, shadow=index > 0)
+            for index, info in enumerate(infos)
+        ]
+
+    # -- fuse ------------------------------------------------------------------------------
+
+    async def _fuse(self, tagger: Tagger, calls: Sequence[Call]) -> AsyncIterator[list[Call]]:
+        """Ask a plugin; calls come back in groups, as micro-batches finish, with their result."""
+        able = []
+        for call in calls:
+            if call.tagger.modalities and (lack := call.lacks()) is not None:
+                call.result = PluginFailed(f"plugin {tagger.info.name!r} {lack}")
+            else:
+                able.append(call)
+        if len(able) < len(calls):
+            yield [call for call in calls if isinstance(call.result, PluginFailed)]
+        start = monotonic()
+        # A post that others wait for, or that waited for a look, has waited enough.
+        alone = all(call.job.turn is not None or call.look_ms is not None for call in able)
+        async for group in tagger.tag([call.input() for call in able], wait=not alone):
+            fused, took = [], milliseconds_since(start)
+            for index, result in group:
+                call = able[index]
+                call.result = result
+                call.fuse_ms += took
+                fused.append(call)
+            yield fused
+
+    # -- look ------------------------------------------------------------------------------
+
+    async def _look(self, call: Call) -> bool:
+        """Look at the post's pictures for what the plugin can use; whether anything was seen."""
+        start = monotonic()
+        self.counts.looked += 1
+        wanted = still_to_look(call.visuals)
+        seen: dict[Modality, Visual]
+        try:
+            seen = await self.looker.look(call.post.picture_urls(), wanted)
+        except Exception as error:
+            logger.exception("look failed at %s-%d:%d", *_place(call.job))
+            seen = dict.fromkeys(wanted, Missing("unavailable", f"look failed: {type(error).__name__}"))
+        call.visuals = {**call.visuals, **seen}
+        call.look_ms = milliseconds_since(start)
+        return any(isinstance(visual, Seen) for visual in seen.values())
+
+    # -- publish: streamproc/publishing.py --------------------------------------------------
+
+    def _leave_lane(self, job: Job) -> None:
+        """The post has ended: the next message of the same key may start."""
+        successor = self._lanes.release(job.message.key) if job.message is not None else None
+        if successor is not None and successor.turn is not None:
+            successor.turn.set()
+
+
+def _place(job: Job) -> tuple[str, int, int]:
+    return job.record.topic, job.record.partition, job.record.offset

@@ -1,0 +1,119 @@
+"""The last step of a post: delivered, dead-lettered or skipped, and only then its offset is done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from itertools import islice
+from time import monotonic
+
+from streamproc.deadletters import DeadLetter
+from streamproc.errors import PluginFailed, PostError
+from streamproc.fusion.api import Tagging
+from streamproc.jobs import Call, Job
+from streamproc.output import Output, Sink
+from streamproc.posts import Deletion
+from streamproc.telemetry import Counts
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Delivers what became of posts, counts it, and ends them.
+
+    Args:
+        sink: where tagged posts and dead letters go.
+        counts: where it is counted.
+        ended: called with each post after its last plugin has ended with it.
+    """
+
+    def __init__(self, sink: Sink, counts: Counts, ended: Callable[[Job], None]) -> None:
+        self._sink = sink
+        self._counts = counts
+        self._ended = ended
+
+    async def publish(self, calls: Sequence[Call]) -> None:
+        """Deliver what the plugins said; then the posts have ended."""
+        outputs: list[tuple[Call, Output]] = []
+        failed: list[tuple[Call, PostError]] = []
+        now = monotonic()
+        for call in calls:
+            if call.job.batch.revoked:
+                self.drop(call.job)
+            elif isinstance(call.result, Tagging):
+                outputs.append((call, call.output(call.result, now)))
+            elif call.result is not None:
+                failed.append((call, call.result))
+        reasons = await self._sink.publish([output for _, output in outputs]) if outputs else []
+        for (call, output), reason in zip(outputs, reasons, strict=True):
+            if reason is not None:
+                failed.append((call, reason))
+            else:
+                if not call.shadow:
+                    self._counts.tagged += 1
+                    self._counts.entities += len(output.tagged.entities)
+                self.end(call.job)
+        await self._fail(failed)
+
+    async def publish_untagged(self, ended: Sequence[tuple[Job, list[Output]]]) -> None:
+        """Deliver the outputs of deletions and empty texts; then these posts have ended."""
+        reasons = iter(await self._sink.publish([output for _, outputs in ended for output in outputs]))
+        letters = []
+        for job, outputs in ended:
+            refused = [reason for reason in islice(reasons, len(outputs)) if reason is not None]
+            if refused:
+                letters.append((job, job.letter(refused[0], "publish")))
+                continue
+            if isinstance(job.message, Deletion):
+                self._counts.deleted += 1
+            else:
+                self._counts.empty += 1
+            self.end(job)
+        await self.bury(letters)
+
+    async def _fail(self, failed: Sequence[tuple[Call, PostError]]) -> None:
+        """A primary that failed makes a dead letter; a shadow that failed costs nobody anything."""
+        letters = []
+        for call, error in failed:
+            if call.shadow:
+                self._counts.shadow_failed += 1
+                logger.warning("shadow failed: %s", error)
+                self.end(call.job)
+            else:
+                stage = "fuse" if isinstance(error, PluginFailed) else "publish"
+                letters.append((call.job, call.job.letter(error, stage, call.tagger.info.name)))
+        await self.bury(letters)
+
+    async def bury(self, letters: Sequence[tuple[Job, DeadLetter]]) -> None:
+        """Deliver dead letters; then their posts have ended."""
+        if not letters:
+            return
+        current = [(job, letter) for job, letter in letters if not job.batch.revoked]
+        if current:
+            await self._sink.bury([letter for _, letter in current])
+        for job, letter in letters:
+            if job.batch.revoked:
+                self.drop(job)
+            else:
+                self._counts.dead[type(letter.error).__name__] += 1
+                logger.warning(
+                    "dead letter, %s %d:%d: %s", letter.stage, letter.partition, letter.offset, letter.error
+                )
+                self.end(job)
+
+    def skip(self, job: Job, reason: str) -> None:
+        """The post ends by rule, without an output."""
+        self._counts.skipped[reason] += 1
+        self.end(job)
+
+    def drop(self, job: Job) -> None:
+        """The post belongs to another worker by now, which reads it again."""
+        self._counts.dropped += job.left == 1
+        self.end(job)
+
+    def end(self, job: Job) -> None:
+        """One plugin has ended with the post; after the last one, its offset is done."""
+        job.left -= 1
+        if not job.left:
+            job.done()
+            self._ended(job)

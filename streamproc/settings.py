@@ -1,0 +1,251 @@
+"""Settings: one typed, frozen tree from a TOML file, the environment and flags.
+
+Later ones win: defaults, the file, `STREAMPROC_SECTION__KEY` variables, `--set section.key=value`
+and the flags of a command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from streamproc.errors import SettingsError
+from streamproc.routing import Route
+
+ENVIRONMENT_PREFIX: Final = "STREAMPROC_"
+
+
+_ADDRESS: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Kafka(_Section):
+    """Where the brokers are and who we are to them."""
+
+    broker: str = Field(
+        default="127.0.0.1:9092", min_length=1, description="HOST:PORT, or several with commas"
+    )
+    group: str = Field(default="streamproc", min_length=1)
+    session_timeout_s: float = Field(
+        default=10.0, ge=1, le=60, description="within what the broker allows: from 6 by default"
+    )
+    start_timeout_s: float = Field(default=30.0, ge=0, description="how long a start waits for the broker")
+    commit_interval_s: float = Field(default=2.0, ge=0.05, le=600)
+
+    @field_validator("broker")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        addresses = [address.strip() for address in value.split(",") if address.strip()]
+        if not addresses or not all(_ADDRESS.fullmatch(address) for address in addresses):
+            raise ValueError("expected HOST:PORT, or several with commas between")
+        return ",".join(addresses)
+
+
+class Topics(_Section):
+    """Names of the topics, and how `topics create` makes them."""
+
+    posts: TopicName = "posts"
+    entities: TopicName = "entities"
+    shadow: TopicName = "entities.shadow"
+    deadletters: TopicName = "posts.deadletters"
+    partitions: int = Field(default=4, ge=1)
+    replication: int = Field(default=1, ge=1)
+    post_bytes: int = Field(default=1_048_576, ge=1024, description="largest message of `posts`")
+
+    compacted: bool = Field(
+        default=False, description="key `entities` by entity_key and publish a null for a deleted post"
+    )
+
+    @model_validator(mode="after")
+    def _are_four(self) -> Topics:
+        names = (self.posts, self.entities, self.shadow, self.deadletters)
+        if len(set(names)) < len(names):
+            raise ValueError("posts, entities, shadow and deadletters have to be four topics")
+        return self
+
+
+class Limits(_Section):
+    """What one post and one worker may take."""
+
+    text_chars: int = Field(default=25_000, ge=1)
+    in_flight: int = Field(default=4_000, ge=1, description="posts read and not finished")
+    fetch_posts: int = Field(default=1_000, ge=1, description="posts fetched at a time")
+    drain_s: float = Field(
+        default=10.0, ge=0, le=3600, description="time for started posts at a rebalance or stop"
+    )
+
+
+class Batching(_Section):
+    """Micro-batches for a plugin."""
+
+    posts: int = Field(default=64, ge=1)
+    tokens: int = Field(default=8_192, ge=1, description="padded: posts x longest")
+    wait_ms: float = Field(default=10.0, ge=0, le=60_000, description="how long a post waits for company")
+    window: int = Field(default=1_024, ge=1, description="waiting posts that are sorted by length together")
+
+
+class Vision(_Section):
+    """How pictures are fetched, looked at and remembered."""
+
+    extractors: tuple[str, ...] = Field(
+        default=("ocr",), description="modalities looked at in this process"
+    )
+    cache: str = Field(default="memory://", description="memory://, redis://HOST:PORT/DB or rediss://")
+    cache_ttl_s: int = Field(default=7 * 24 * 3600, ge=1)
+    cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0, description="bound of memory://")
+    pictures: int = Field(default=4, ge=1, description="pictures of one post that are looked at")
+    deadline_s: float = Field(default=30.0, gt=0, description="for one picture: fetch, decode, look")
+    concurrency: int = Field(default=8, ge=1, description="pictures fetched and looked at at once")
+    picture_bytes: int = Field(default=10_000_000, ge=1)
+    picture_pixels: int = Field(default=25_000_000, ge=1, description="3 bytes each once decoded")
+    fetch_timeout_s: float = Field(default=10.0, gt=0)
+    allow_private_addresses: bool = Field(
+        default=False, description="connect to loopback and private networks; for tests only"
+    )
+
+
+class PluginSettings(_Section):
+    """One plugin under a name of its own, for routes to refer to."""
+
+    plugin: str | None = Field(
+        default=None, description="entry point, or module:Class; known by itself for an installed model"
+    )
+    model: str | None = Field(default=None, description="an installed model's name, or a folder")
+    device: str = "cpu"
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    kafka: Kafka = Kafka()
+    topics: Topics = Topics()
+    limits: Limits = Limits()
+    batching: Batching = Batching()
+    vision: Vision = Vision()
+    plugins: dict[str, PluginSettings] = Field(default_factory=dict)
+    routes: tuple[Route, ...] = (Route(),)
+
+
+def load_settings(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    assignments: Iterable[str] = (),
+) -> Settings:
+    """Settings from a file, the environment and `section.key=value` assignments.
+
+    Args:
+        file: TOML; without one, `STREAMPROC_CONFIG` names it, or there is none.
+        environment: by default `os.environ`.
+        assignments: what `--set` was given.
+
+    Raises:
+        SettingsError: a file that cannot be read, an unknown key (names the nearest one), a value
+            of the wrong type or out of range.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(ENVIRONMENT_PREFIX + "CONFIG")
+    if file is None and named:
+        file = Path(named)
+    tree = _read_file(file) if file is not None else {}
+    for name, value in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
+            path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+            _assign(tree, path, value, name)
+        elif fault := _meant_with_two_underscores(name):
+            raise SettingsError(fault)
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise SettingsError(f"--set {assignment}: expected section.key=value, such as kafka.group=mine")
+        _assign(tree, name.split("."), value, f"--set {name}")
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, file)) from None
+
+
+def _meant_with_two_underscores(name: str) -> str | None:
+    """What is wrong with a variable such as STREAMPROC_KAFKA_BROKER, which would change nothing."""
+    section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+    field = Settings.model_fields.get(section) if name.startswith(ENVIRONMENT_PREFIX) else None
+    known = _section_of(field.annotation) if field is not None else None
+    if known is None or key not in known.model_fields:
+        return None
+    return f"{name}: unknown variable, did you mean {ENVIRONMENT_PREFIX}{section.upper()}__{key.upper()}?"
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"settings file {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {file} is not TOML: {error}") from None
+
+
+def _assign(tree: dict[str, Any], path: list[str], value: str, name: str) -> None:
+    """Put a value at its place; lists and tables are written as in TOML, all else as it is."""
+    parsed: Any = value
+    if value[:1] in "[{" and value and path[-1] != "broker":  # [::1]:9092 is an address
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{name}: {value!r} is not a TOML list or table: {error}") from None
+    for part in path[:-1]:
+        child = tree.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise SettingsError(f"{name}: {part} is a value, not a section")
+        tree = child
+    tree[path[-1]] = parsed
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    where = f"{file}: " if file is not None else ""
+    lines = []
+    for complaint in error.errors(include_url=False):
+        location = tuple(part for part in complaint["loc"])
+        path = ".".join(str(part) for part in location)
+        if complaint["type"] == "extra_forbidden":
+            lines.append(f"{path}: unknown key{_nearest(location)}")
+        else:
+            lines.append(f"{path}: {complaint['msg']}, got {complaint['input']!r}")
+    return where + "; ".join(lines)
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    known = _keys_beside(location)
+    close = get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f", did you mean {close[0]}?" if close else f", known are {', '.join(sorted(known))}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """Known keys of the section that a location lies in."""
+    section: type[BaseModel] = Settings
+    for part in location[:-1]:
+        field = section.model_fields.get(str(part))
+        inner = _section_of(field.annotation) if field is not None else None
+        section = inner or section
+    return list(section.model_fields)
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """The settings section inside an annotation such as `tuple[Route, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _section_of(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,146 @@
+"""Plugins are found by entry point; a bad one is named and costs nobody else."""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import pytest
+
+from streamproc.errors import PluginError
+from streamproc.fusion import discovery
+from streamproc.fusion.api import FusionModel, FusionPlugin, ModelPackage
+from streamproc.fusion.capitals import CapitalsModel, CapitalsPlugin
+from streamproc.settings import PluginSettings
+from streamproc.testing.contract import run_contract
+
+MODEL = ModelPackage(plugin="capitals", folder=Path(__file__).parent, notice="for research")
+NOT_A_PLUGIN = 3
+
+
+class OldPlugin(CapitalsPlugin):
+    """Written for an API that is no more."""
+
+    api_version = 0
+
+
+class ExplodingPlugin(CapitalsPlugin):
+    """Cannot load its model."""
+
+    def load(self, model_dir: Path | None, device: str) -> FusionModel:
+        raise ValueError("no such weights")
+
+
+class HungryPlugin(CapitalsPlugin):
+    """Needs a saved model."""
+
+    needs_model = True
+
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Pretend that packages with these entry points are installed."""
+
+    def pretend(plugins: dict[str, str], models: dict[str, str] | None = None) -> None:
+        groups = {discovery.PLUGIN_GROUP: plugins, discovery.MODEL_GROUP: models or {}}
+        monkeypatch.setattr(
+            discovery,
+            "entry_points",
+            lambda group: EntryPoints(EntryPoint(n, v, group) for n, v in groups[group].items()),
+        )
+
+    return pretend
+
+
+HERE = __name__
+
+
+def test_the_built_in_plugin_is_found_and_keeps_the_contract() -> None:
+    loaded = discovery.load_plugin("capitals")
+    assert isinstance(loaded.model, CapitalsModel)
+    assert [outcome.fault for outcome in run_contract(loaded)] == [None] * 7
+
+
+def test_a_bad_plugin_is_named_and_the_others_still_load(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install({"good": "streamproc.fusion.capitals:CapitalsPlugin", "bad": "no_such_package.plugin:Plugin"})
+    assert discovery.plugin_names() == ["bad", "good"]
+    with pytest.raises(
+        PluginError, match=r"plugin 'bad' \(no_such_package.plugin:Plugin\) cannot be imported"
+    ):
+        discovery.load_plugin("bad")
+    assert discovery.load_plugin("good").name == "good"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "complaint"),
+    [
+        ("capitls", None, "no plugin or model named 'capitls': did you mean capitals"),
+        ("mine", PluginSettings(), "plugins.mine: give `plugin`"),
+        ("mine", PluginSettings(plugin="capitls"), "no plugin named 'capitls': did you mean capitals"),
+        (
+            "mine",
+            PluginSettings(plugin="capitals", config={"word": 1}),
+            "plugins.mine.config: word: Extra inputs",
+        ),
+        ("mine", PluginSettings(plugin="capitals", model="/no/such/folder"), "neither an installed model"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_what_there_is(
+    name: str, settings: PluginSettings | None, complaint: str
+) -> None:
+    with pytest.raises(PluginError, match=complaint):
+        discovery.load_plugin(name, settings)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "complaint"),
+    [
+        ("NOT_A_PLUGIN", "expected a class derived from FusionPlugin, got 3"),
+        ("OldPlugin", "written for plugin API 0, this is 1"),
+        ("ExplodingPlugin", "failed to load its model: ValueError"),
+        ("HungryPlugin", "needs a trained model"),
+    ],
+)
+def test_a_plugin_that_cannot_serve_says_why(
+    install: Install, monkeypatch: pytest.MonkeyPatch, attribute: str, complaint: str
+) -> None:
+    import sys
+    import types
+
+    module = types.ModuleType("streamproc_test_plugins")
+    vars(module).update(
+        {name: globals()[name] for name in ("NOT_A_PLUGIN", "OldPlugin", "ExplodingPlugin", "HungryPlugin")}
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    install({"it": f"streamproc_test_plugins:{attribute}"})
+    with pytest.raises(PluginError, match=complaint):
+        discovery.load_plugin("it")
+
+
+def test_a_plugin_can_be_named_by_module_and_class_without_being_installed() -> None:
+    settings = PluginSettings(plugin="streamproc.fusion.capitals:CapitalsPlugin")
+    assert discovery.load_plugin("mine", settings).name == "mine"
+    with pytest.raises(PluginError, match="cannot be imported"):
+        discovery.load_plugin("mine", PluginSettings(plugin="streamproc.fusion.capitals:Nobody"))
+
+
+def test_an_installed_model_brings_its_plugin_and_its_notice(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+    import types
+
+    module = types.ModuleType("streamproc_test_models")
+    vars(module)["MODEL"] = MODEL
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    install(
+        {"capitals": "streamproc.fusion.capitals:CapitalsPlugin"}, {"small": "streamproc_test_models:MODEL"}
+    )
+    loaded = discovery.load_plugin("small")
+    assert isinstance(loaded.plugin, CapitalsPlugin)
+    assert loaded.notice == "for research"
+    assert issubclass(CapitalsPlugin, FusionPlugin)

@@ -1,0 +1,110 @@
+"""Micro-batches are bounded, sorted by length, and lose nobody."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamproc.errors import PluginFailed
+from streamproc.fusion.api import FusionInput, Tagging
+from streamproc.fusion.microbatch import MicroBatcher, estimated_tokens
+from streamproc.fusion.runner import Result
+from streamproc.settings import Batching
+
+
+class Recorder:
+    """Tags with the text's length as uncertainty and remembers the batches; waits at `gate`."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate: asyncio.Event | None = None
+
+    async def __call__(self, batch: Sequence[FusionInput]) -> list[Result]:
+        self.batches.append([post.text for post in batch])
+        if self.gate is not None:
+            await self.gate.wait()
+        return [Tagging((), (), float(len(post.text))) for post in batch]
+
+
+async def collect(batcher: MicroBatcher, texts: Sequence[str]) -> dict[int, Result]:
+    found: dict[int, Result] = {}
+    async for group in batcher.tag([FusionInput(text) for text in texts]):
+        for index, result in group:
+            assert index not in found, "each post has one result"
+            found[index] = result
+    return found
+
+
+@given(st.lists(st.integers(0, 300), max_size=60), st.integers(1, 8), st.integers(1, 200))
+def test_every_post_gets_its_own_result_from_bounded_sorted_batches(
+    sizes: list[int], posts: int, tokens: int
+) -> None:
+    async def scenario() -> None:
+        recorder = Recorder()
+        batcher = MicroBatcher(recorder, Batching(posts=posts, tokens=tokens, wait_ms=0, window=16))
+        texts = ["x" * size for size in sizes]
+        found = await collect(batcher, texts)
+        await batcher.close()
+        assert {i: r.uncertainty for i, r in found.items() if isinstance(r, Tagging)} == dict(
+            enumerate(map(float, sizes))
+        )
+        for batch in recorder.batches:
+            lengths = [estimated_tokens(text) for text in batch]
+            assert lengths == sorted(lengths)
+            assert len(batch) == 1 or (len(batch) <= posts and len(batch) * lengths[-1] <= tokens)
+
+    asyncio.run(scenario())
+
+
+async def test_posts_that_come_apart_wait_for_each_other() -> None:
+    recorder = Recorder()
+    batcher = MicroBatcher(recorder, Batching(posts=3, wait_ms=10_000))
+    results = await asyncio.gather(*(collect(batcher, [text]) for text in ("a", "b", "c")))
+    assert recorder.batches == [["a", "b", "c"]]
+    assert [len(found) for found in results] == [1, 1, 1]
+    await batcher.close()
+
+
+async def test_a_lone_post_is_tagged_after_the_wait() -> None:
+    batcher = MicroBatcher(Recorder(), Batching(posts=64, wait_ms=1))
+    assert len(await collect(batcher, ["alone"])) == 1
+    await batcher.close()
+
+
+async def test_results_come_back_as_micro_batches_finish_not_at_the_end() -> None:
+    recorder = Recorder()
+    batcher = MicroBatcher(recorder, Batching(posts=1, wait_ms=0))
+    groups = batcher.tag([FusionInput("a"), FusionInput("bbbbbbbbb")])
+    first = await anext(groups)
+    assert [index for index, _ in first] == [0]
+    assert len(recorder.batches) <= 2
+    assert [index for index, _ in await anext(groups)] == [1]
+    await batcher.close()
+
+
+async def test_a_batch_that_cannot_be_run_is_raised_to_those_who_wait_and_the_next_ones_go_on() -> None:
+    recorder = Recorder()
+    broken = True
+
+    async def tag(batch: Sequence[FusionInput]) -> list[Result]:
+        if broken:
+            raise RuntimeError("no thread")
+        return await recorder(batch)
+
+    batcher = MicroBatcher(tag, Batching(wait_ms=0))
+    with pytest.raises(RuntimeError, match="no thread"):
+        await collect(batcher, ["a"])
+    broken = False
+    assert len(await collect(batcher, ["a", "b"])) == 2
+    await batcher.close()
+
+
+async def test_a_failure_is_a_result_like_any_other() -> None:
+    async def tag(batch: Sequence[FusionInput]) -> list[Result]:
+        return [PluginFailed("no") for _ in batch]
+
+    batcher = MicroBatcher(tag, Batching(wait_ms=0))
+    assert isinstance((await collect(batcher, ["a"]))[0], PluginFailed)
+    await batcher.close()

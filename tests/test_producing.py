@@ -1,0 +1,150 @@
+"""Batches of messages on a real Kafka: where they land, in what order, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.partitioner import murmur2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamproc._murmur2 import murmur2_all
+from streamproc.errors import BrokerError
+from streamproc.producing import BatchProducer, Outgoing, RecordTooLarge
+from tests.services.kafka import Kafka
+from tests.services.process import free_ports
+
+
+async def read(bootstrap: str, topic: str, partitions: int) -> list:
+    """Everything in a topic, by partition and offset."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        tps = [TopicPartition(topic, partition) for partition in range(partitions)]
+        consumer.assign(tps)
+        await consumer.seek_to_beginning(*tps)
+        ends = await consumer.end_offsets(tps)
+        records: list = []
+        while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+            for chunk in (await consumer.getmany(timeout_ms=1000)).values():
+                records += chunk
+        return sorted(records, key=lambda record: (record.partition, record.offset))
+    finally:
+        await consumer.stop()
+
+
+@pytest.fixture
+async def producer(kafka: Kafka) -> AsyncIterator[BatchProducer]:
+    async with BatchProducer(kafka.bootstrap) as ready:
+        yield ready
+
+
+# What Java's org.apache.kafka.common.utils.Utils.murmur2 gives, as its own unit test lists it.
+JAVA = {
+    b"21": -973932308,
+    b"foobar": -790332482,
+    b"a-little-bit-long-string": -985981536,
+    b"a-little-bit-longer-string": -1486304829,
+    b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+    b"abc": 479470107,
+}
+
+
+def test_keys_hash_as_in_java() -> None:
+    assert murmur2_all(list(JAVA)).astype("int32").tolist() == list(JAVA.values())
+
+
+@given(st.lists(st.binary(max_size=70) | st.binary(min_size=1020, max_size=1030), max_size=12))
+def test_hashing_together_is_hashing_each(keys: list[bytes]) -> None:
+    assert murmur2_all(keys).tolist() == [murmur2(key) for key in keys]
+
+
+async def test_messages_arrive_whole_and_where_kafka_would_put_their_key(
+    kafka: Kafka, producer: BatchProducer
+) -> None:
+    await kafka.create("producing-whole", 5)
+    messages = [
+        Outgoing("producing-whole", b"bsky:%d" % n, b"v%d" % n, [("n", b"%d" % n)], 1700000000000 + n)
+        for n in range(200)
+    ]
+    messages[7] = Outgoing("producing-whole", b"gone", None)
+    await producer.send(messages)
+    records = await read(kafka.bootstrap, "producing-whole", 5)
+    assert sorted((r.key, r.value) for r in records) == sorted((m.key, m.value) for m in messages)
+    for r in records:
+        assert r.partition == (murmur2(r.key) & 0x7FFFFFFF) % 5
+        if r.value is not None:
+            assert (dict(r.headers)["n"], r.timestamp) == (r.value[1:], 1700000000000 + int(r.value[1:]))
+
+
+async def test_messages_of_a_key_keep_their_order_over_calls(kafka: Kafka, producer: BatchProducer) -> None:
+    await kafka.create("producing-order", 3)
+    for first in range(0, 300, 60):
+        await producer.send(
+            [Outgoing("producing-order", b"k%d" % (n % 7), b"%d" % n) for n in range(first, first + 60)]
+        )
+    records = await read(kafka.bootstrap, "producing-order", 3)
+    assert len(records) == 300
+    for key in {r.key for r in records}:
+        values = [int(r.value) for r in records if r.key == key]
+        assert values == sorted(values)
+
+
+async def test_messages_without_key_are_delivered(kafka: Kafka, producer: BatchProducer) -> None:
+    await kafka.create("producing-keyless", 3)
+    for n in range(6):
+        await producer.send([Outgoing("producing-keyless", None, b"%d" % n)])
+    records = await read(kafka.bootstrap, "producing-keyless", 3)
+    assert {r.value for r in records} == {b"%d" % n for n in range(6)}
+    assert {r.partition for r in records} == {0, 1, 2}
+
+
+async def test_the_oversize_message_is_named_and_the_others_are_delivered(
+    kafka: Kafka, producer: BatchProducer
+) -> None:
+    await kafka.create("producing-oversize", 2, max_message_bytes=20_000)
+    messages = [Outgoing("producing-oversize", b"k%d" % n, b"x" * 300) for n in range(200)]
+    for n in (0, 57, 199):
+        messages[n] = messages[n]._replace(value=b"x" * 30_000)
+    with pytest.raises(RecordTooLarge) as refusal:
+        await producer.send(messages)
+    assert refusal.value.indices == (0, 57, 199)
+    await producer.send([Outgoing("producing-oversize", b"after", b"x")])
+    records = await read(kafka.bootstrap, "producing-oversize", 2)
+    delivered = {m.key for n, m in enumerate(messages) if n not in {0, 57, 199}} | {b"after"}
+    assert sorted(r.key for r in records) == sorted(delivered)
+
+
+async def test_a_message_larger_than_a_batch_goes_alone(kafka: Kafka) -> None:
+    await kafka.create("producing-large", 1)
+    values = [b"a", b"b" * 50_000, b"c"]
+    async with BatchProducer(kafka.bootstrap, batch_bytes=4096) as small:
+        await small.send([Outgoing("producing-large", b"k", value) for value in values])
+    assert [r.value for r in await read(kafka.bootstrap, "producing-large", 1)] == values
+
+
+async def test_a_topic_that_is_not_there_fails_in_bounded_time(kafka: Kafka) -> None:
+    async with BatchProducer(kafka.bootstrap, seconds=0.5) as hasty:
+        with pytest.raises(BrokerError, match="topic nowhere"):
+            await hasty.send([Outgoing("nowhere", b"k", b"v")])
+
+
+async def test_no_broker_is_one_clear_error() -> None:
+    with pytest.raises(BrokerError, match="cannot reach Kafka"):
+        await BatchProducer(f"127.0.0.1:{free_ports(1)[0]}").start()
+
+
+async def test_sending_before_start_is_an_error() -> None:
+    with pytest.raises(BrokerError, match="not connected"):
+        await BatchProducer("127.0.0.1:1").send([Outgoing("posts", b"k", b"v")])
+
+
+async def test_the_embedded_broker_takes_batches(mock_broker) -> None:
+    partitions = mock_broker.create_topic("posts")
+    async with BatchProducer(mock_broker.address) as producer:
+        await producer.send([Outgoing("posts", b"k%d" % n, b"v", [("h", b"1")]) for n in range(50)])
+    records = await read(mock_broker.address, "posts", partitions)
+    assert {r.key for r in records} == {b"k%d" % n for n in range(50)}
+    assert all(r.partition == (murmur2(r.key) & 0x7FFFFFFF) % partitions for r in records)

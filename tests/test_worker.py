@@ -1,0 +1,429 @@
+"""Workers as processes on real Kafka: started by the command, ended by signals and kills."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from streamproc.entities import TAGGED_POST
+from streamproc.lag import probe
+from streamproc.producing import BatchProducer, Outgoing
+from tests.services.kafka import Kafka
+from tests.services.process import require
+
+
+class Deployment:
+    """Topics of its own on the shared broker, and workers as processes."""
+
+    def __init__(self, kafka: Kafka, folder: Path, partitions: int = 4, **extra: str) -> None:
+        self.kafka = kafka
+        self.name = f"w{uuid4().hex[:8]}"
+        self.partitions = partitions
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._folder = folder
+        self.settings = {
+            "kafka.broker": kafka.bootstrap,
+            "kafka.group": self.name,
+            "kafka.session_timeout_s": "2",
+            "kafka.commit_interval_s": "0.3",
+            "topics.posts": f"{self.name}.posts",
+            "topics.entities": f"{self.name}.entities",
+            "topics.shadow": f"{self.name}.shadow",
+            "topics.deadletters": f"{self.name}.dead",
+            "topics.partitions": str(partitions),
+            "routes": '[{primary="capitals"}]',
+            **extra,
+        }
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "streamproc", *arguments, *self._flags()],
+            capture_output=True, text=True, timeout=60, check=check,
+        )  # fmt: skip
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        log = (self._folder / f"{self.name}-{len(self.workers)}.log").open("wb")
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "streamproc", "worker", *self._flags()], stdout=log, stderr=log
+        )
+        self.workers.append(worker)
+        return worker
+
+    def _flags(self) -> list[str]:
+        return [flag for key, value in self.settings.items() for flag in ("--set", f"{key}={value}")]
+
+    def logs(self) -> str:
+        return "\n".join(file.read_text() for file in sorted(self._folder.glob(f"{self.name}-*.log")))
+
+    def end(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait(timeout=20)
+
+    async def send(self, bodies: dict[str, bytes | None]) -> None:
+        async with BatchProducer(self.kafka.bootstrap) as producer:
+            await producer.send(
+                [
+                    Outgoing(self.settings["topics.posts"], key.encode(), body)
+                    for key, body in bodies.items()
+                ]
+            )
+
+    async def read(
+        self, topic: str, until: Callable[[list[Any]], bool], seconds: float = 60.0
+    ) -> list[Any]:
+        """All messages of a topic from its start, once the condition holds."""
+        consumer = AIOKafkaConsumer(
+            self.settings[f"topics.{topic}"],
+            bootstrap_servers=self.kafka.bootstrap,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=10_000_000,
+        )
+        await consumer.start()
+        found: list[Any] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while not until(found):
+                    for records in (await consumer.getmany(timeout_ms=200)).values():
+                        found += records
+        except TimeoutError:
+            pytest.fail(
+                f"waited {seconds} s for {topic}, {len(found)} messages came\n{self.logs()[-3000:]}"
+            )
+        finally:
+            await consumer.stop()
+        return found
+
+
+@pytest.fixture
+def deploy(kafka: Kafka, tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
+    made: list[Deployment] = []
+
+    def make(**extra: str) -> Deployment:
+        deployment = Deployment(kafka, tmp_path, **extra)
+        deployment.run("topics", "create")
+        made.append(deployment)
+        return deployment
+
+    yield make
+    for deployment in made:
+        deployment.end()
+
+
+def body(number: int, text: str = "Ada met Grace in Berlin") -> bytes:
+    return json.dumps({"platform": "test", "id": str(number), "text": f"{text} {number}"}).encode()
+
+
+def ids(records: list[Any]) -> set[str]:
+    return {json.loads(record.value)["post_id"] for record in records}
+
+
+async def test_two_workers_share_the_partitions_and_tag_every_post_once(
+    deploy: Callable[..., Deployment],
+) -> None:
+    stream = deploy()
+    for _ in range(2):
+        stream.start_worker()
+    await stream.send({f"test:{i}": body(i) for i in range(1000)})
+    await stream.read("entities", lambda found: len(found) >= 1000)
+    assert await asyncio.to_thread(_members_with_partitions, stream) == [2, 2]
+    await stream.send({f"test:{i}": body(i) for i in range(1000, 2000)})
+    found = await stream.read("entities", lambda found: len(ids(found)) == 2000)
+    assert len(found) == 2000
+    assert {record.key.decode() for record in found} == {f"test:{i}" for i in range(2000)}
+    for worker in stream.workers:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=20) == 0
+    rows = await asyncio.to_thread(
+        probe, stream.kafka.bootstrap, stream.name, stream.settings["topics.posts"]
+    )
+    assert [row.lag for row in rows] == [0, 0, 0, 0]
+    printed = json.loads((await asyncio.to_thread(stream.run, "lag", "--json")).stdout)
+    assert printed["lag"] == 0
+    assert sum(row["committed"] for row in printed["partitions"]) == 2000
+
+
+def _members_with_partitions(stream: Deployment, seconds: int = 100) -> list[int]:
+    """Partitions of each member, once all partitions are given out to two members."""
+    from streamproc.broker.topics import admin_client
+
+    with admin_client(stream.kafka.bootstrap) as client:
+        for _ in range(seconds * 10):
+            group = client.describe_groups([stream.name])[stream.name]
+            counts = [
+                sum(
+                    len(t["partitions"])
+                    for t in (m["member_assignment"] or {}).get("assigned_partitions", [])
+                )
+                for m in group["members"]
+            ]
+            if len(counts) == 2 and sum(counts) == stream.partitions and min(counts) > 0:
+                return sorted(counts)
+    return []
+
+
+BAD = {
+    "not-json": b"{not json",
+    "utf8": b'{"platform": "test", "id": "u", "text": "\xff"}',
+    "types": b'{"platform": "test", "id": 5, "text": "x"}',
+    "missing": b'{"platform": "test"}',
+    "newer": b'{"schema_version": 99}',
+    "nul": b'{"platform": "test", "id": "n", "text": "a\\u0000"}',
+    "huge": json.dumps({"platform": "test", "id": "h", "text": "x" * 1_000_000}).encode(),
+    "null": None,
+}
+
+
+async def test_whatever_comes_in_ends_in_the_dead_letters_or_the_entities(
+    deploy: Callable[..., Deployment],
+) -> None:
+    stream = deploy()
+    await stream.send({"test:0": body(0)} | BAD | {"test:1": body(1)})
+    await stream.send(
+        {
+            "test:e": b'{"platform": "test", "id": "e", "text": ""}',
+            "test:emoji": json.dumps({"platform": "test", "id": "emoji", "text": "😀" * 10_000}).encode(),
+        }
+    )
+    await stream.send({"test:1": b'{"platform": "test", "id": "1", "op": "delete"}'})
+    stream.start_worker()
+    letters = await stream.read("deadletters", lambda found: len(found) >= len(BAD))
+    reasons = {r.key.decode(): dict(r.headers)["__streamproc.errors.exception"].decode() for r in letters}
+    assert reasons == {
+        "not-json": "MalformedPost", "utf8": "MalformedPost", "types": "MalformedPost",
+        "missing": "MalformedPost", "newer": "UnsupportedSchemaVersion", "nul": "MalformedPost",
+        "huge": "TextTooLong", "null": "MalformedPost",
+    }  # fmt: skip
+    assert {r.key.decode(): r.value for r in letters} == {
+        k: v if v is not None else None for k, v in BAD.items()
+    }
+    for letter in letters:
+        headers = dict(letter.headers)
+        assert headers["__streamproc.errors.topic"].decode() == stream.settings["topics.posts"]
+        assert headers["__streamproc.errors.stage"] == b"decode"
+        assert headers["__streamproc.attempts"] == b"1"
+    found = await stream.read("entities", lambda found: len(found) >= 5)
+    by_id = [(v["post_id"], v["op"], v["skipped"]) for v in (json.loads(r.value) for r in found)]
+    assert sorted(by_id) == sorted(
+        [("0", "create", None), ("1", "create", None), ("1", "delete", None),
+         ("e", "create", "empty text"), ("emoji", "create", None)]
+    )  # fmt: skip
+
+
+async def test_a_letter_too_large_for_its_topic_keeps_its_headers_and_the_worker_goes_on(
+    deploy: Callable[..., Deployment],
+) -> None:
+    stream = deploy(**{"topics.post_bytes": "4194304"})
+    large = b'{"platform": "test", "text": "' + b"x" * 3_000_000 + b'"}'
+    await stream.kafka.create(f"{stream.name}.small", 1, max_message_bytes=10_000)
+    stream.settings["topics.deadletters"] = f"{stream.name}.small"
+    await stream.send({"large": large, "test:1": body(1)})
+    stream.start_worker()
+    (letter,) = await stream.read("deadletters", bool)
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value) == (b"large", b"")
+    assert headers["__streamproc.errors.body.bytes"] == str(len(large)).encode()
+    assert headers["__streamproc.errors.offset"].isdigit()
+    assert ids(await stream.read("entities", bool)) == {"1"}
+
+
+async def test_nothing_is_lost_over_five_kills_at_random_moments(deploy: Callable[..., Deployment]) -> None:
+    total = 5000
+    stream = deploy(**{"limits.fetch_posts": "100", "limits.in_flight": "400"})
+    moments = random.Random(int(os.environ.get("STREAMPROC_SEED", "7")))
+    bodies = {f"test:{i}": body(i) if i % 50 else b"{broken %d" % i for i in range(total)}
+    sending = asyncio.create_task(_trickle(stream, bodies))
+    for _ in range(5):
+        worker = stream.start_worker()
+        target = await _ended(stream) + moments.randrange(50, 500)
+        while await _ended(stream) < target:
+            assert worker.poll() is None, stream.logs()[-2000:]
+        worker.kill()
+        assert not sending.done(), "killed while posts were coming in"
+        await asyncio.to_thread(worker.wait)
+    stream.start_worker()
+    await sending
+    good = {str(i) for i in range(total) if i % 50}
+    tagged = await stream.read("entities", lambda found: ids(found) >= good, seconds=120)
+    letters = await stream.read("deadletters", lambda found: len({r.key for r in found}) == total // 50)
+    assert ids(tagged) == good
+    assert {r.key.decode() for r in letters} == {f"test:{i}" for i in range(0, total, 50)}
+    keys = Counter(json.loads(r.value)["idempotency_key"] for r in tagged)
+    assert len(keys) == len(good), "a redelivered post keeps its idempotency key"
+
+
+async def _trickle(stream: Deployment, bodies: dict[str, bytes]) -> None:
+    """Send the posts about as fast as they are tagged, so that a kill always meets some on their way."""
+    items = list(bodies.items())
+    async with BatchProducer(stream.kafka.bootstrap) as producer:
+        for start in range(0, len(items), 100):
+            while start - await _ended(stream) > 300:
+                pass
+            await producer.send(
+                [
+                    Outgoing(stream.settings["topics.posts"], k.encode(), v)
+                    for k, v in items[start : start + 100]
+                ]
+            )
+
+
+async def _ended(stream: Deployment) -> int:
+    rows = await asyncio.to_thread(
+        probe, stream.kafka.bootstrap, "none", stream.settings["topics.entities"]
+    )
+    return sum(row.end for row in rows)
+
+
+async def test_ingest_brings_a_file_into_the_stream_and_any_consumer_reads_what_comes_out(
+    deploy: Callable[..., Deployment], tmp_path: Path
+) -> None:
+    stream = deploy()
+    file = tmp_path / "posts.jsonl"
+    file.write_bytes(b"\n".join([body(1), b"no post", body(2), body(3)]))
+    done = await asyncio.to_thread(stream.run, "ingest", "jsonl", str(file), check=False)
+    assert done.returncode == 1
+    assert "3 posts and 0 deletions delivered" in done.stdout
+    assert "line 2: not UTF-8 JSON" in done.stderr
+    stream.start_worker()
+    await stream.read("entities", lambda found: len(found) == 3)
+    kcat = shutil.which("kcat") or require("kcat", "not installed")
+    read = await asyncio.to_thread(
+        subprocess.run,
+        [kcat, "-b", stream.kafka.bootstrap, "-t", stream.settings["topics.entities"], "-C", "-e", "-q"],
+        capture_output=True, timeout=30, check=True,
+    )  # fmt: skip
+    tagged = [TAGGED_POST.validate_json(line) for line in read.stdout.splitlines()]
+    assert {post.post_id for post in tagged} == {"1", "2", "3"}
+
+
+async def test_a_compacted_topic_is_keyed_by_entity_key_and_a_delete_ends_in_a_null(
+    deploy: Callable[..., Deployment],
+) -> None:
+    stream = deploy(**{"topics.compacted": "true"})
+    await stream.send({"test:1": body(1)})
+    await stream.send({"test:1": b'{"platform": "test", "id": "1", "op": "delete"}'})
+    stream.start_worker()
+    found = await stream.read("entities", lambda found: len(found) == 3)
+    assert [record.key for record in found] == [b"test:1:capitals"] * 3
+    assert [record.value and json.loads(record.value)["op"] for record in found] == [
+        "create",
+        "delete",
+        None,
+    ]
+
+
+async def test_a_tagged_post_too_large_for_its_topic_is_a_dead_letter_and_the_others_go_on(
+    deploy: Callable[..., Deployment],
+) -> None:
+    stream = deploy()
+    await stream.kafka.create(f"{stream.name}.small", 1, max_message_bytes=4_000)
+    stream.settings["topics.entities"] = f"{stream.name}.small"
+    many_names = "Ada and " * 1_000
+    await stream.send({"test:1": body(1), "test:2": body(2, many_names), "test:3": body(3)})
+    stream.start_worker()
+    (letter,) = await stream.read("deadletters", bool)
+    assert dict(letter.headers)["__streamproc.errors.exception"] == b"OutputTooLarge"
+    assert json.loads(letter.value)["id"] == "2"
+    assert ids(await stream.read("entities", lambda found: len(found) == 2)) == {"1", "3"}
+
+
+HANGING = """
+import threading
+from streamproc.fusion.capitals import CapitalsModel, CapitalsPlugin
+
+
+class HangingModel(CapitalsModel):
+    def tag(self, batch):
+        threading.Event().wait()
+
+
+class Hanging(CapitalsPlugin):
+    def load(self, model_dir, device):
+        return HangingModel(self.config)
+"""
+
+
+async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
+    deploy: Callable[..., Deployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    stream = deploy(
+        **{
+            "plugins.hanging.plugin": "hanging:Hanging",
+            "routes": '[{primary="hanging"}]',
+            "limits.drain_s": "1",
+        }
+    )
+    await stream.send({"test:1": body(1)})
+    worker = stream.start_worker()
+    assert await asyncio.to_thread(_assigned_members, stream) == 1
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 30) == 0
+    stream.settings["routes"] = '[{primary="capitals"}]'
+    stream.start_worker()
+    assert ids(await stream.read("entities", bool)) == {"1"}
+
+
+def _assigned_members(stream: Deployment) -> int:
+    """How many members have partitions, once there is one."""
+    from streamproc.broker.topics import admin_client
+
+    with admin_client(stream.kafka.bootstrap) as client:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            members = client.describe_groups([stream.name])[stream.name]["members"]
+            count = sum(bool((m["member_assignment"] or {}).get("assigned_partitions")) for m in members)
+            if count:
+                return count
+    return 0
+
+
+async def test_a_group_membership_that_the_broker_refuses_ends_the_worker_with_the_reason(
+    deploy: Callable[..., Deployment],
+) -> None:
+    stream = deploy(**{"kafka.session_timeout_s": "1"})
+    worker = stream.start_worker()
+    assert await asyncio.to_thread(worker.wait, 40) == 1
+    assert "InvalidSessionTimeout" in stream.logs()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint", "code"),
+    [
+        ({"kafka.broker": "127.0.0.1:1"}, "no Kafka at 127.0.0.1:1", 1),
+        ({"topics.posts": "no.such.topic"}, "run `streamproc topics create`", 1),
+        ({"routes": '[{primary="capitls"}]'}, "did you mean capitals", 2),
+        ({"kafka.brokr": "x"}, "did you mean broker", 2),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why_in_one_line(
+    kafka: Kafka,
+    tmp_path: Path,
+    change: dict[str, str],
+    complaint: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STREAMPROC_KAFKA__START_TIMEOUT_S", "0")
+    stream = Deployment(kafka, tmp_path, **change)
+    ended = stream.run("worker", check=False)
+    assert ended.returncode == code
+    assert complaint in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr

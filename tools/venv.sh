@@ -1,0 +1,46 @@
+#!/bin/sh
+# Make a virtual environment and install into it: tools/venv.sh FOLDER WHAT...
+# Does nothing when the folder is newer than what it was made from.
+set -eu
+
+folder=$1
+shift
+cd "$(dirname "$0")/.."
+
+made_from="tools/venv.sh constraints.txt requirements-dev.txt pyproject.toml plugins/*/pyproject.toml"
+if [ -f "$folder/made" ] && [ "$(cat "$folder/made")" = "$*" ] &&
+    [ -z "$(find $made_from -newer "$folder/made")" ]; then
+    exit 0
+fi
+
+fits() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+}
+
+python=
+for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null && fits "$candidate"; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    echo "error: no Python 3.11, 3.12 or 3.13 found: install one, or name it with PYTHON=/path/to/python" >&2
+    exit 2
+fi
+if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+    # Debian ships Python without what a virtual environment needs.
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+    else
+        echo "error: this Python cannot make virtual environments: sudo apt-get install python3-venv" >&2
+        exit 2
+    fi
+fi
+
+echo "setting up $folder ($("$python" --version), $*) ..."
+rm -f "$folder/made"
+[ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "$@"
+echo "$*" >"$folder/made"
