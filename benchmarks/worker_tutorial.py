@@ -10,13 +10,17 @@ import sys
 
 import torch
 from kafka import KafkaConsumer, KafkaProducer
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, PreTrainedModel
 
 from benchmarks.measuring import Measured, Stopwatch, report
 from streamproc.fusion.discovery import find_model
-from streamproc_mner.collate import Limits, PostEncoder, pad
+from streamproc_mner.collate import PostEncoder
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels, spans_of
 from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.inputs import inputs_of
+from streamproc_mner.nn.tagger import Parts
+from streamproc_mner.training.default_model import SETTINGS
+from streamproc_mner.windows import Limits, pad
 from streamproc_mner.words import words_of
 
 LABELS = bio_labels(ENTITY_TYPES)
@@ -26,11 +30,16 @@ MINILM_L6 = BertConfig(
 WARM_UP = 20
 
 
+def minilm(role: str, name: str) -> PreTrainedModel:
+    """The default model's encoder, with random weights."""
+    return BertModel(MINILM_L6, add_pooling_layer=False)
+
+
 class Tagger:
     """One post in, its entities out."""
 
     def __init__(self) -> None:
-        self._network = ContextTagger(BertModel(MINILM_L6, add_pooling_layer=False), LABELS).eval()
+        self._network = ContextTagger(SETTINGS, LABELS, Parts(minilm)).eval()
         folder = find_model("mner-tweets-sm").folder
         self._encoder = PostEncoder.from_file(folder / "tokenizer.json", Limits())
 
@@ -40,12 +49,8 @@ class Tagger:
         words = words_of(text)
         (read,) = self._encoder.encode([words], [()])
         batch = pad(read.windows)
-        emissions = self._network(
-            *(torch.from_numpy(array) for array in (batch.ids, batch.mask, batch.kinds, batch.shapes))
-        )
-        emissions = emissions[:, read.windows[0].firsts]
-        mask = torch.ones(emissions.shape[:2], dtype=torch.bool)
-        (path,) = self._network.crf.decode(emissions, mask)
+        inputs = inputs_of(batch)
+        (path,) = self._network.crf.decode(self._network(inputs).emissions, inputs.words)
         return [
             {
                 "text": text[words[span.start].start : words[span.end - 1].end],

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import string
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from streamproc_mner.nn.tagger import Parts
 
 _WORDS = (
     "in the of at and is rt http amp a man dog photo nba news "
@@ -33,6 +37,16 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config.initializer_range = 0.3
     transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def tiny_parts(tiny_encoder: Path) -> Parts:
+    """What networks on the tiny encoder are built of; each encoder of a network is a new copy."""
+    from streamproc_mner.nn.stored import without_pooler
+    from streamproc_mner.nn.tagger import Parts
+    from transformers import AutoModel
+
+    return Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)))
 
 
 def _write_tokenizer(path: Path) -> int:

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from streamproc.entities import Entity
-from streamproc.vision.visuals import Missing, Modality, Seen, Visual
+from streamproc.vision.visuals import Box, Missing, Modality, Seen, Visual
 
 API_VERSION: Final = 1
 
@@ -48,15 +48,35 @@ class FusionInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """One attention or gate of a model: a row for each token of the explanation.
+
+    Attributes:
+        over: what the columns are: the tokens themselves, the 49 cells of a `grid` row by row, the
+            regions of a picture, the modalities (or sources) that are weighed against each other
+            (rows sum to 1), or gates (each value from 0, shut, to 1, open).
+        rows: one a token, each with one value a column.
+        columns: names of modalities or gates, such as `words`, `characters`, `image`; empty otherwise.
+        boxes: of regions; empty otherwise.
+    """
+
+    over: Literal["tokens", "cells", "regions", "modalities", "gates"]
+    rows: tuple[tuple[float, ...], ...]
+    columns: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """How a model came to its tags.
 
-    `tokens` are the model's words with their code-point spans; `weights` maps a name
-    (`image`, `gate`, ...) to one row a token: weights over words, image cells or regions.
+    Attributes:
+        tokens: the model's words, each with its text and its span in code points, start and end.
+        weights: by the name of the attention or gate, such as `visual attention`.
     """
 
     tokens: tuple[tuple[str, int, int], ...]
-    weights: Mapping[str, tuple[tuple[float, ...], ...]]
+    weights: Mapping[str, Weights]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +101,9 @@ class FusionModel(ABC):
 
     modalities: Mapping[Modality, Need] = {}
     """What this model was trained on, of what its plugin can use; others are not fed to it."""
+
+    widths: Mapping[Modality, int] = {}
+    """Of the vectors it was trained on, where a modality has several: `global` is 2048 or 1024."""
 
     model: str | None = None
     model_version: str | None = None
@@ -172,4 +195,5 @@ __all__ = [
     "Seen",
     "Tagging",
     "Visual",
+    "Weights",
 ]

@@ -54,9 +54,13 @@ class Outcome:
     note: str = ""
 
 
+def _seen(model: FusionModel, modality: Modality) -> Seen:
+    return Seen((example_value(modality, width=model.widths.get(modality)),))
+
+
 def _visuals(model: FusionModel, make: Callable[[Modality], Visual]) -> dict[Modality, Visual]:
     return {
-        modality: Seen((example_value(modality),)) if need is Need.REQUIRED else make(modality)
+        modality: _seen(model, modality) if need is Need.REQUIRED else make(modality)
         for modality, need in model.modalities.items()
     }
 
@@ -64,7 +68,7 @@ def _visuals(model: FusionModel, make: Callable[[Modality], Visual]) -> dict[Mod
 def _inputs(model: FusionModel, texts: Sequence[str]) -> list[FusionInput]:
     """Posts that differ in what was seen: everything, nothing, nothing to be had, in turn."""
     kinds: tuple[Callable[[Modality], Visual], ...] = (
-        lambda modality: Seen((example_value(modality),)),
+        lambda modality: _seen(model, modality),
         lambda _: Missing("absent"),
         lambda _: Missing("unavailable", "fetch failed"),
         lambda _: Missing("skipped", "look = never"),

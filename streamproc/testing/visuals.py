@@ -16,8 +16,14 @@ from streamproc.vision.visuals import (
 )
 
 
-def example_value(modality: Modality, seed: int = 0) -> Value:
-    """A value of a modality as an extractor would give it for one picture; the same for a seed."""
+def example_value(modality: Modality, seed: int = 0, width: int | None = None) -> Value:
+    """A value of a modality as an extractor would give it for one picture; the same for a seed.
+
+    Args:
+        modality: what was looked for.
+        seed: of the numbers.
+        width: of vectors; as the usual extractors give them without it.
+    """
     random = np.random.default_rng(seed)
     if modality == "alt":
         return "A crowd in front of the Eiffel Tower"
@@ -28,11 +34,11 @@ def example_value(modality: Modality, seed: int = 0) -> Value:
     if modality == "ocr":
         return OcrText((OcrLine("PARIS 2024", 0.98, (0.1, 0.1, 0.6, 0.2)),))
     if modality == "grid":
-        return random.standard_normal((49, 2048)).astype(np.float16)
+        return random.standard_normal((49, width or 2048)).astype(np.float16)
     if modality == "global":
-        return random.standard_normal(2048).astype(np.float16)
+        return random.standard_normal(width or 2048).astype(np.float16)
     return Regions(
         boxes=np.array([[0.0, 0.0, 0.5, 0.5], [0.25, 0.25, 1.0, 1.0]], np.float16),
         scores=np.array([0.9, 0.4], np.float16),
-        features=random.standard_normal((2, 1024)).astype(np.float16),
+        features=random.standard_normal((2, width or 1024)).astype(np.float16),
     )

@@ -9,14 +9,16 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from streamproc_bert_crf.stored import save_bert_tagger
-from streamproc_bert_crf.tagger import BertTagger, Head
-from streamproc_mner.collate import Limits
+from streamproc_bert_crf.tagger import BertTagger
+from streamproc_mner.nn.stored import save_tagger, without_pooler
+from streamproc_mner.nn.tagger import Parts
+from streamproc_mner.windows import Limits
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+KINDS = ("alt", "captions")
 LIMITS = Limits(window=48, overlap=12, context=20)
 
-Make = Callable[[Head], BertTagger]
+Make = Callable[[str], BertTagger]
 Save = Callable[[BertTagger, Path], Path]
 
 
@@ -33,10 +35,11 @@ def one_thread() -> Iterator[None]:
 def make(tiny_encoder: Path) -> Make:
     """Makes networks, random and telling labels apart."""
 
-    def make(head: Head) -> BertTagger:
+    def make(head: str) -> BertTagger:
         torch.manual_seed(3)
-        # With the pooler that transformers adds, as whoever trains a model may have it.
-        network = BertTagger(AutoModel.from_pretrained(tiny_encoder), LABELS, head).eval()
+        settings = BertTagger.Settings.model_validate({"head": head, "context": KINDS})
+        parts = Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)))
+        network = BertTagger(settings, LABELS, parts).eval()
         torch.nn.init.normal_(network.output.weight, std=0.2)
         return network
 
@@ -48,13 +51,13 @@ def save(tiny_encoder: Path) -> Save:
     """Saves a network in a folder."""
 
     def save(network: BertTagger, folder: Path) -> Path:
-        save_bert_tagger(
+        save_tagger(
             network,
             folder,
+            plugin="bert-crf",
             name="tiny",
-            labels=LABELS,
             tokenizer=tiny_encoder / "tokenizer.json",
-            kinds=("alt", "captions"),
+            vocabulary=None,
             limits=LIMITS,
             metrics={},
             card="# tiny\n",
@@ -71,4 +74,4 @@ def network(make: Make, request: pytest.FixtureRequest) -> BertTagger:
 
 @pytest.fixture(scope="session")
 def folder(network: BertTagger, save: Save, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(network, tmp_path_factory.mktemp("saved") / network.head)
+    return save(network, tmp_path_factory.mktemp("saved") / network.settings.head)

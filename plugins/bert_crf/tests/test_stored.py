@@ -11,18 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc_bert_crf.plugin import BertCrf
-from streamproc_bert_crf.tagger import BertTagger, Head
+from streamproc_bert_crf.tagger import BertTagger
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.decoding import Decoder
-from streamproc_mner.nn.context_tagger import ContextTagger
-from streamproc_mner.nn.stored import crf_of, save_context_tagger
+from streamproc_mner.nn.stored import crf_of
 from streamproc_mner.saved_model import read_model
-from streamproc_mner.tagging import ContextTaggerModel
+from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.torch_serving import TorchNetwork, TorchTaggerConfig
 
 TEXTS = ["Kevin Durant in Paris", "zebra", "RT @NASA: news 🎉", "harry potter at the stadium " * 8]
@@ -41,7 +39,7 @@ for folder in sys.argv[1:3]:
 """
 
 
-def _load(folder: Path) -> ContextTaggerModel:
+def _load(folder: Path) -> TaggerModel:
     return BertCrf(TorchTaggerConfig()).load(folder, "cpu")
 
 
@@ -50,13 +48,13 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return shutil.copytree(folder, tmp_path / "copy")
 
 
-def _served(network: BertTagger, folder: Path) -> ContextTaggerModel:
+def _served(network: BertTagger, folder: Path) -> TaggerModel:
     """The network as it was trained, not as it was stored."""
     saved = read_model(folder, "model.safetensors")
-    return ContextTaggerModel(
+    return TaggerModel(
         TorchNetwork(network, torch.device("cpu"), torch.float32),
         PostEncoder.from_file(saved.tokenizer, saved.config.limits),
-        Decoder(saved.labels, crf_of(network).scores()),
+        Decoder(saved.labels, crf_of(network.crf).scores()),
         kinds=(),
         batch_tokens=4096,
         handles=False,
@@ -66,10 +64,10 @@ def _served(network: BertTagger, folder: Path) -> ContextTaggerModel:
 
 
 def test_a_fresh_process_gives_the_trained_networks_output_to_the_last_bit(
-    make: Callable[[Head], BertTagger], save: Callable[[BertTagger, Path], Path], tmp_path: Path
+    make: Callable[[str], BertTagger], save: Callable[[BertTagger, Path], Path], tmp_path: Path
 ) -> None:
     networks = [make("crf"), make("softmax")]
-    folders = [save(network, tmp_path / network.head) for network in networks]
+    folders = [save(network, tmp_path / network.settings.head) for network in networks]
     fresh = subprocess.run(
         [sys.executable, "-c", _IN_A_FRESH_PROCESS, *map(str, folders), *TEXTS],
         capture_output=True,
@@ -85,11 +83,9 @@ def test_a_fresh_process_gives_the_trained_networks_output_to_the_last_bit(
     assert expected[0] != expected[1]
 
 
-def test_the_folder_says_which_head_it_has(network: BertTagger, folder: Path) -> None:
-    assert json.loads((folder / "network.json").read_text()) == {
-        "network": "bert-crf",
-        "head": network.head,
-    }
+def test_the_folder_says_which_network_and_head_it_has(network: BertTagger, folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["network"], config["settings"]["head"]) == ("bert-crf", network.settings.head)
 
 
 def test_no_folder_is_refused() -> None:
@@ -97,51 +93,41 @@ def test_no_folder_is_refused() -> None:
         BertCrf(TorchTaggerConfig()).load(None, "cpu")
 
 
-@pytest.mark.parametrize("name", ["config.json", "network.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["config.json", "labels.json", "model.safetensors", "tokenizer.json"])
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(PluginError, match=f"{name}: missing"):
         _load(copy)
 
 
-def test_a_model_of_ita_is_refused_and_sent_there(folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
-    saved = read_model(folder, "model.safetensors")
-    encoder = AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False)
-    save_context_tagger(
-        ContextTagger(encoder, saved.labels),
-        tmp_path / "ita",
-        name="ita",
-        labels=saved.labels,
-        tokenizer=saved.tokenizer,
-        kinds=("captions",),
-        limits=saved.config.limits,
-        metrics={},
-        card="",
-    )
-    with pytest.raises(PluginError, match=r"no saved model of bert-crf.*by the plugin ita"):
-        _load(tmp_path / "ita")
+def test_a_model_of_another_plugin_is_refused_and_sent_there(copy: Path) -> None:
+    _change(copy, network="ita")
+    with pytest.raises(PluginError, match=r"a model of the plugin ita.*set plugin = 'ita'"):
+        _load(copy)
+
+
+def _change(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("settings", "message"),
     [
-        ("{", "JSON: Invalid JSON"),
-        ('{"network": "bert-crf"}', "head: Field required"),
-        ('{"network": "umt", "head": "crf"}', "network: Input should be 'bert-crf'; got 'umt'"),
-        ('{"network": "bert-crf", "head": "hmm"}', "head: Input should be 'crf' or 'softmax'; got 'hmm'"),
-        ('{"network": "bert-crf", "head": "crf", "lstm": 1}', "lstm: Extra inputs are not permitted"),
+        ({"head": "hmm"}, "settings.head: Input should be 'crf' or 'softmax'"),
+        ({"lstm": 1}, "settings.lstm: Extra inputs are not permitted"),
     ],
 )
-def test_wrong_network_settings_are_refused(copy: Path, content: str, message: str) -> None:
-    (copy / "network.json").write_text(content)
-    with pytest.raises(PluginError, match=rf"network\.json: {message}"):
+def test_wrong_network_settings_are_refused(copy: Path, settings: dict[str, object], message: str) -> None:
+    _change(copy, settings=settings)
+    with pytest.raises(PluginError, match=rf"config\.json: {message}"):
         _load(copy)
 
 
 def test_weights_of_the_other_head_are_refused(copy: Path, network: BertTagger) -> None:
-    other = "softmax" if network.head == "crf" else "crf"
-    (copy / "network.json").write_text(json.dumps({"network": "bert-crf", "head": other}))
-    with pytest.raises(PluginError, match=rf"with the head {other}: crf\.end .* \(3 of \d+ do not fit\)"):
+    other = "softmax" if network.settings.head == "crf" else "crf"
+    _change(copy, settings={"head": other})
+    with pytest.raises(PluginError, match=r"crf\.end .* \(3 of \d+ do not fit\)"):
         _load(copy)
 
 
@@ -153,15 +139,15 @@ def test_weights_for_other_labels_are_refused(copy: Path) -> None:
 
 def test_an_unknown_encoder_is_refused(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
-    config["encoder"]["model_type"] = "abacus"
+    config["encoders"]["text"]["model_type"] = "abacus"
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(PluginError, match=r"config\.json: encoder: .*abacus"):
+    with pytest.raises(PluginError, match=r"config\.json: encoders\.text: .*abacus"):
         _load(copy)
 
 
 def test_an_encoder_of_another_width_is_refused(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
-    config["encoder"]["intermediate_size"] = 48
+    config["encoders"]["text"]["intermediate_size"] = 48
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(PluginError, match=r"encoder\..*intermediate.* has the shape \(64.*expected \(48"):
         _load(copy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,25 @@ from tokenizers import Tokenizer
 from streamproc.fusion.api import FusionInput, Seen, Tagging
 from streamproc.vision.visuals import Captions
 from streamproc_bert_crf.plugin import BertCrf
-from streamproc_bert_crf.tagger import BertTagger, Head
-from streamproc_mner.collate import Batch, Limits, PostEncoder
+from streamproc_bert_crf.tagger import BertTagger
+from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment
 from streamproc_mner.decoding import Decoder
 from streamproc_mner.evaluation.spans import evaluate_spans
 from streamproc_mner.labels import Span, labels_of, may_follow
+from streamproc_mner.nn.inputs import inputs_of
 from streamproc_mner.nn.stored import crf_of
-from streamproc_mner.tagging import ContextTaggerModel
+from streamproc_mner.pictures import PictureBatch
+from streamproc_mner.tagging import Network, Scores, TaggerModel
 from streamproc_mner.torch_serving import TorchNetwork, TorchTaggerConfig
 from streamproc_mner.training.batches import target_of, view_of
-from streamproc_mner.training.objective import emissions_of, ita_loss
+from streamproc_mner.training.objective import ita_loss
+from streamproc_mner.windows import Batch, Limits, pad
 from streamproc_mner.words import words_of
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
-Make = Callable[[Head], BertTagger]
+Make = Callable[[str], BertTagger]
 Save = Callable[[BertTagger, Path], Path]
 SHORT = [
     "Kevin Durant at night",
@@ -47,10 +51,7 @@ SHORT = [
 def _encode(tiny_encoder: Path, texts: list[str]) -> list[Batch]:
     encoder = PostEncoder.from_file(tiny_encoder / "tokenizer.json", Limits())
     encoded = encoder.encode([words_of(text) for text in texts], [()] * len(texts))
-    return [
-        Batch(w.ids[None], np.ones_like(w.ids)[None], w.kinds[None], w.shapes[None])
-        for w in (post.windows[0] for post in encoded)
-    ]
+    return [pad(post.windows) for post in encoded]
 
 
 def _emissions(network: BertTagger, tiny_encoder: Path, text: str) -> np.ndarray:
@@ -75,17 +76,15 @@ def _labels(text: str, tagging: Tagging) -> list[str]:
     return labels_of(_spans(text, tagging), len(words_of(text)))
 
 
-def _serve(network: BertTagger, tiny_encoder: Path) -> ContextTaggerModel:
+def _serve(network: BertTagger, tiny_encoder: Path) -> TaggerModel:
     return _model(TorchNetwork(network, torch.device("cpu"), torch.float32), network, tiny_encoder)
 
 
-def _model(
-    served: Callable[[Batch], np.ndarray], network: BertTagger, tiny_encoder: Path
-) -> ContextTaggerModel:
-    return ContextTaggerModel(
+def _model(served: Network, network: BertTagger, tiny_encoder: Path) -> TaggerModel:
+    return TaggerModel(
         served,
         PostEncoder.from_file(tiny_encoder / "tokenizer.json", Limits()),
-        Decoder(LABELS, crf_of(network).scores()),
+        Decoder(LABELS, crf_of(network.crf).scores()),
         kinds=(),
         batch_tokens=256,
         handles=True,
@@ -100,7 +99,7 @@ def test_a_words_emissions_are_those_of_its_first_sub_token(
     encoder = PostEncoder.from_file(tiny_encoder / "tokenizer.json", Limits())
     encoded = encoder.encode([words_of(text) for text in SHORT], [()] * len(SHORT))
     with torch.no_grad():
-        together = emissions_of(network, view_of(encoded)).numpy()
+        together = network(view_of(encoded)).emissions.numpy()
     for row, text in enumerate(SHORT):
         expected = _emissions(network, tiny_encoder, text)
         np.testing.assert_allclose(together[row, : len(expected)], expected, atol=1e-4)
@@ -111,15 +110,22 @@ def test_other_sub_tokens_stay_out_of_the_head(network: BertTagger, tiny_encoder
     tokenizer = Tokenizer.from_file(str(tiny_encoder / "tokenizer.json"))
     size = len(tokenizer.encode("zebra", add_special_tokens=False).ids)
     assert size > 1
-    served = TorchNetwork(network, torch.device("cpu"), torch.float32)
+
+    class Disturbed(Network):
+        """The network with noise in the emissions of some sub-tokens."""
+
+        def __init__(self, places: tuple[int, ...]) -> None:
+            self.places = list(places)
+
+        @torch.inference_mode()
+        def score(self, batch: Batch, pictures: PictureBatch | None) -> Scores:
+            told = inputs_of(batch)
+            emissions = network.position_emissions(told.ids, told.mask, told.kinds, told.shapes)
+            emissions[:, self.places, 1] += 50.0
+            return Scores(np.take_along_axis(emissions.numpy(), batch.firsts[..., None], axis=1))
 
     def disturbed(*places: int) -> Tagging:
-        def network_with_noise(batch: Batch) -> np.ndarray:
-            emissions = served(batch)
-            emissions[:, places, 1] += 50.0
-            return emissions
-
-        return _model(network_with_noise, network, tiny_encoder).tag([FusionInput(text)])[0]
+        return _model(Disturbed(places), network, tiny_encoder).tag([FusionInput(text)])[0]
 
     inside = [place for place in range(2 * size + 2) if place not in (1, 1 + size)]
     assert disturbed(*inside) == disturbed()
@@ -129,8 +135,9 @@ def test_other_sub_tokens_stay_out_of_the_head(network: BertTagger, tiny_encoder
 def test_word_shapes_and_kinds_are_not_read(network: BertTagger, tiny_encoder: Path) -> None:
     served = TorchNetwork(network, torch.device("cpu"), torch.float32)
     for batch in _encode(tiny_encoder, SHORT):
-        other = Batch(batch.ids, batch.mask, batch.kinds + 1, batch.shapes + 1)
-        np.testing.assert_array_equal(served(batch), served(other))
+        other = replace(batch, kinds=batch.kinds + 1, shapes=batch.shapes + 1)
+        expected, found = (served.score(told, None).emissions for told in (batch, other))
+        np.testing.assert_array_equal(found, expected)
 
 
 def _allowed(length: int) -> list[tuple[int, ...]]:
@@ -213,7 +220,8 @@ def _labelled(marked: str) -> LabelledPost:
 def test_it_learns_sixteen_posts_by_heart_in_both_views(
     network: BertTagger, make: Make, save: Save, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    learner = make(network.head)  # in evaluation mode: no dropout, which learning by heart does not need
+    # In evaluation mode: no dropout, which learning by heart does not need.
+    learner = make(network.settings.head)
     posts = [_labelled(marked) for marked in _POSTS]
     encoder = PostEncoder.from_file(tiny_encoder / "tokenizer.json", Limits(window=48, context=20))
     words = [post.words for post in posts]

@@ -20,17 +20,19 @@ from streamproc.fusion.api import FusionInput, FusionModel, Missing, Need, Seen,
 from streamproc.testing.contract import CHECKS
 from streamproc.vision.visuals import Captions, OcrLine, OcrText
 from streamproc_ita.plugin import Ita
-from streamproc_mner.collate import Limits, PostEncoder
+from streamproc_ita.tagger import ItaSettings, ItaTagger
+from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.data.normaliser import normalise
 from streamproc_mner.data.records import Record
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
-from streamproc_mner.nn.context_tagger import ContextTagger
-from streamproc_mner.nn.stored import save_context_tagger
-from streamproc_mner.tagging import ContextTaggerModel
+from streamproc_mner.nn.stored import save_tagger, without_pooler
+from streamproc_mner.nn.tagger import Parts
+from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.torch_serving import TorchTaggerConfig
 from streamproc_mner.training.batches import LabelledBatches
 from streamproc_mner.training.loop import TrainingConfig, train
+from streamproc_mner.windows import Limits
 
 LABELS = bio_labels(ENTITY_TYPES)
 LIMITS = Limits(window=48, overlap=12, context=20)
@@ -45,7 +47,9 @@ RECORDS = [
 def folder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network trained for one epoch on two posts, and saved."""
     torch.manual_seed(1)
-    network = ContextTagger(AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False), LABELS)
+    parts = Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)))
+    network = ItaTagger(ItaSettings(context=KINDS, kind_embedding=True, word_shapes=True), LABELS, parts)
+    assert network.kind is not None
     with torch.no_grad():
         network.kind.weight.normal_()
         network.output.weight.normal_(std=0.5)
@@ -56,13 +60,13 @@ def folder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     checkpoints = tmp_path_factory.mktemp("checkpoints")
     train(network, batches, ContextMaker(posts, 1), LABELS, config, checkpoints, lambda _epoch, _loss: None)
     folder = tmp_path_factory.mktemp("saved") / "model"
-    save_context_tagger(
+    save_tagger(
         network,
         folder,
+        plugin="ita",
         name="tiny-ita",
-        labels=LABELS,
         tokenizer=tokenizer,
-        kinds=KINDS,
+        vocabulary=None,
         limits=LIMITS,
         metrics={},
         card="# tiny\n",
@@ -71,7 +75,7 @@ def folder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> ContextTaggerModel:
+def model(folder: Path) -> TaggerModel:
     return Ita(TorchTaggerConfig(batch_tokens=128)).load(folder, "cpu")
 
 
@@ -107,7 +111,7 @@ def _same(left: Tagging, right: Tagging) -> None:
     assert left.uncertainty == pytest.approx(right.uncertainty, abs=1e-4)
 
 
-def test_a_mixed_batch_gives_each_post_what_it_gets_alone(model: ContextTaggerModel) -> None:
+def test_a_mixed_batch_gives_each_post_what_it_gets_alone(model: TaggerModel) -> None:
     together = model.tag(POSTS)
     assert any(tagging.entities for tagging in together)
     assert together[0].confidence != together[1].confidence
@@ -117,18 +121,18 @@ def test_a_mixed_batch_gives_each_post_what_it_gets_alone(model: ContextTaggerMo
 
 def test_text_posts_and_picture_posts_share_one_forward(folder: Path) -> None:
     model = Ita(TorchTaggerConfig()).load(folder, "cpu")
-    network, sizes = model._network, []
+    score, sizes = model._network.score, []
 
-    def counted(batch):  # type: ignore[no-untyped-def]
+    def counted(batch, pictures):  # type: ignore[no-untyped-def]
         sizes.append(len(batch.ids))
-        return network(batch)
+        return score(batch, pictures)
 
-    model._network = counted
+    model._network.score = counted  # type: ignore[method-assign]
     model.tag(POSTS[:4])
     assert sizes == [4]
 
 
-def test_a_fresh_process_gives_the_same_output(folder: Path, model: ContextTaggerModel) -> None:
+def test_a_fresh_process_gives_the_same_output(folder: Path, model: TaggerModel) -> None:
     script = (
         "import json, sys; from pathlib import Path\n"
         "from streamproc.fusion.api import FusionInput\n"
@@ -148,13 +152,13 @@ def test_a_fresh_process_gives_the_same_output(folder: Path, model: ContextTagge
     np.testing.assert_allclose(confidence, tagging.confidence, atol=1e-5)
 
 
-def test_the_kinds_to_read_are_a_setting(folder: Path, model: ContextTaggerModel) -> None:
+def test_what_is_fed_are_a_setting(folder: Path, model: TaggerModel) -> None:
     assert model.modalities == dict.fromkeys(KINDS, Need.OPTIONAL)
-    blind = Ita(TorchTaggerConfig(kinds=())).load(folder, "cpu")
+    blind = Ita(TorchTaggerConfig(modalities=())).load(folder, "cpu")
     assert blind.modalities == {}
     _same(blind.tag(POSTS[1:2])[0], model.tag(POSTS[:1])[0])
-    with pytest.raises(PluginError, match=r"kinds: objects: .* was trained on alt, ocr, captions"):
-        Ita(TorchTaggerConfig(kinds=("objects",))).load(folder, "cpu")
+    with pytest.raises(PluginError, match=r"modalities: objects: .* was trained on alt, ocr, captions"):
+        Ita(TorchTaggerConfig(modalities=("objects",))).load(folder, "cpu")
 
 
 def test_unknown_settings_and_devices_are_refused(folder: Path) -> None:
@@ -167,12 +171,12 @@ def test_unknown_settings_and_devices_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_keeps_the_contract_of_every_plugin(
-    model: ContextTaggerModel, check: Callable[[FusionModel], None]
+    model: TaggerModel, check: Callable[[FusionModel], None]
 ) -> None:
     check(model)
 
 
-def test_empty_batch_and_empty_post(model: ContextTaggerModel) -> None:
+def test_empty_batch_and_empty_post(model: TaggerModel) -> None:
     assert model.tag([]) == []
     assert model.tag([FusionInput("")]) == [Tagging((), (), 0.0)]
 
@@ -187,7 +191,7 @@ def test_broken_weights_are_refused(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        ({"model_type": "no-such"}, "encoder"),
+        ({"model_type": "no-such"}, "encoders.text"),
         ({"model_type": "bert", "hidden_size": 48}, "not the weights"),
     ],
 )
@@ -195,7 +199,7 @@ def test_weights_of_another_network_are_refused(
     copy: Path, encoder: dict[str, object], message: str
 ) -> None:
     config = json.loads((copy / "config.json").read_text())
-    config["encoder"] = encoder
+    config["encoders"]["text"] = encoder
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(PluginError, match=message):
         Ita(TorchTaggerConfig()).load(copy, "cpu")

@@ -1,4 +1,4 @@
-"""Posts to the arrays that an encoder reads, and emissions back to words.
+"""Posts to the sub-tokens that a transformer encoder reads.
 
 A post is `[CLS] post [SEP] context [SEP] ...`. The first sub-token of a word stands for it; a word
 of which the encoder's tokenizer leaves nothing gets no sub-token and, later, the label O. A post is
@@ -10,74 +10,20 @@ around it. What a post's sub-tokens are does not depend on other posts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from streamproc.errors import PluginError
 from streamproc_mner.data.visual_context import KINDS, Segment
+from streamproc_mner.vocabulary import Vocabulary
+from streamproc_mner.windows import EncodedPost, Ints, Limits, Window, cut_windows
 from streamproc_mner.words import NO_SHAPE, Word, pieces_of, shapes_of
 
 KIND_IDS: Final = {kind: index for index, kind in enumerate(KINDS, start=1)}
 """Kind numbers of sub-tokens; 0 is the post itself."""
-
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much goes into the encoder at once, in sub-tokens.
-
-    Attributes:
-        window: of one window, everything included.
-        overlap: of two windows of one post.
-        context: of the visual context at most.
-        word: of one word at most; the rest of a longer one is not read.
-    """
-
-    window: int = 256
-    overlap: int = 64
-    context: int = 128
-    word: int = 32
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """A stretch of a post as the encoder reads it, S sub-tokens.
-
-    Attributes:
-        ids: (S,) sub-token ids.
-        kinds: (S,) 0 for the post, `KIND_IDS` for context.
-        shapes: (S, 3) of each word's first sub-token, zeros elsewhere.
-        firsts: positions whose emissions stand for words, in the words' order.
-    """
-
-    ids: Ints
-    kinds: Ints
-    shapes: Ints
-    firsts: Ints
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedPost:
-    """A post's windows; `kept` are the indices of the words that have sub-tokens."""
-
-    windows: tuple[Window, ...]
-    kept: Ints
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Windows padded on the right to a common length: ids, mask, kinds (B, S), shapes (B, S, 3)."""
-
-    ids: Ints
-    mask: Ints
-    kinds: Ints
-    shapes: Ints
 
 
 class PostEncoder:
@@ -87,19 +33,21 @@ class PostEncoder:
         tokenizer: the encoder's; its own truncation and padding are switched off, and text that
             looks like one of its special tokens is read as text.
         limits: of length.
+        characters: whose characters the words are also spelled in; not spelled without it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, limits: Limits) -> None:
+    def __init__(self, tokenizer: Tokenizer, limits: Limits, characters: Vocabulary | None = None) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self._limits = limits
+        self._characters = characters
         self._cls = special_id(tokenizer, "[CLS]", "<s>")
         self._sep = special_id(tokenizer, "[SEP]", "</s>")
 
     @classmethod
-    def from_file(cls, path: Path, limits: Limits) -> PostEncoder:
+    def from_file(cls, path: Path, limits: Limits, characters: Vocabulary | None = None) -> PostEncoder:
         """Read a `tokenizer.json`.
 
         Raises:
@@ -109,7 +57,7 @@ class PostEncoder:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise PluginError(f"{path}: not a tokenizer of the tokenizers library: {error}") from error
-        return cls(tokenizer, limits)
+        return cls(tokenizer, limits, characters)
 
     def encode(
         self, posts: Sequence[Sequence[Word]], contexts: Sequence[Sequence[Segment]]
@@ -152,16 +100,20 @@ class PostEncoder:
         kept = word_of[starts]
         shapes[starts] = np.array(shapes_of(words), np.int64).reshape(-1, len(NO_SHAPE))[kept]
         cuts = cut_windows(starts, len(ids), self._limits.window - 2, self._limits.overlap)
-        longest = max(end - begin for begin, end, _, _ in cuts)
+        longest = max(cut.end - cut.begin for cut in cuts)
         tail_ids, tail_kinds = self._fit(context, self._limits.window - 2 - longest)
+        spelled = self._characters and self._characters.spell([words[i] for i in kept], self._limits.word)
         windows = tuple(
             Window(
-                np.concatenate(([self._cls], ids[begin:end], [self._sep], tail_ids)),
-                np.concatenate((np.zeros(end - begin + 2, np.int64), tail_kinds)),
-                np.pad(shapes[begin:end], ((1, 1 + len(tail_ids)), (0, 0))),
-                starts[take:until] - begin + 1,
+                np.concatenate(([self._cls], ids[cut.begin : cut.end], [self._sep], tail_ids)),
+                np.concatenate((np.zeros(cut.end - cut.begin + 2, np.int64), tail_kinds)),
+                np.pad(shapes[cut.begin : cut.end], ((1, 1 + len(tail_ids)), (0, 0))),
+                starts[cut.first : cut.last] - cut.begin + 1,
+                kept[cut.first : cut.last],
+                cut.taken,
+                spelled[cut.first : cut.last] if spelled is not None else None,
             )
-            for begin, end, take, until in cuts
+            for cut in cuts
         )
         return EncodedPost(windows, kept)
 
@@ -189,55 +141,3 @@ def special_id(tokenizer: Tokenizer, *names: str) -> int:
         if found is not None:
             return found
     raise PluginError(f"the tokenizer has none of {', '.join(names)}: it is not one of an encoder")
-
-
-def cut_windows(starts: Ints, length: int, capacity: int, overlap: int) -> list[tuple[int, int, int, int]]:
-    """Cut a long post into overlapping windows at word borders.
-
-    Args:
-        starts: where each word's sub-tokens start.
-        length: of the post, in sub-tokens.
-        capacity: of one window, above `overlap`.
-        overlap: of neighbours, at least, where words are short.
-
-    Returns:
-        For each window: its first and last (exclusive) sub-token, and the words (first, last
-        exclusive) that are taken from it; a word in two windows is taken from the one in whose
-        middle it is nearer. All words are taken, each once.
-    """
-    if length <= capacity:
-        return [(0, length, 0, len(starts))]
-    borders = np.append(starts, length)
-    spans: list[tuple[int, int]] = []
-    word = 0
-    while True:
-        last = int(np.searchsorted(borders, borders[word] + capacity, side="right")) - 1
-        spans.append((word, last))
-        if last == len(starts):
-            break
-        back = int(np.searchsorted(borders, borders[last] - overlap, side="right")) - 1
-        word = max(back, word + 1)
-    cuts = []
-    take = 0
-    for index, (begin, end) in enumerate(spans):
-        until = len(starts)
-        if index + 1 < len(spans):
-            until = (spans[index + 1][0] + end + 1) // 2
-        cuts.append((int(borders[begin]), int(borders[end]), take, until))
-        take = until
-    return cuts
-
-
-def pad(windows: Sequence[Window]) -> Batch:
-    """Windows as one batch; padding is id 0 under a mask of 0."""
-    length = max(len(window.ids) for window in windows)
-    ids = np.zeros((len(windows), length), np.int64)
-    mask, kinds = np.zeros_like(ids), np.zeros_like(ids)
-    shapes = np.zeros((len(windows), length, len(NO_SHAPE)), np.int64)
-    for row, window in enumerate(windows):
-        size = len(window.ids)
-        ids[row, :size] = window.ids
-        mask[row, :size] = 1
-        kinds[row, :size] = window.kinds
-        shapes[row, :size] = window.shapes
-    return Batch(ids, mask, kinds, shapes)

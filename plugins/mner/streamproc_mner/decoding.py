@@ -67,12 +67,14 @@ class _Lattice:
         emitted: (T, B, L) exp of the emissions, each word's greatest 1.
         alphas, betas: (T, B, L), with alpha * beta the posteriors.
         scales: (T, B) what the alphas were divided by.
+        joined: (T, B) bool, where no transition score counts between a word and the next.
     """
 
     emitted: Floats
     alphas: Floats
     betas: Floats
     scales: Floats
+    joined: NDArray[np.bool_]
 
 
 class Decoder:
@@ -87,26 +89,38 @@ class Decoder:
         self.labels = tuple(labels)
         self._start: Floats = (scores.start + start_constraints(labels)).astype(np.float64)
         limits = transition_constraints(labels)
-        self._transitions: Floats = (scores.transitions + limits).astype(np.float64)
-        self._end: Floats = scores.end.astype(np.float64)
+        # With transition scores, and with the constraints of BIO alone: (2, L, L).
+        both = np.stack([scores.transitions + limits, limits])
+        self._transitions: Floats = both.astype(np.float64)
+        self._steps: Floats = np.exp(self._transitions)
+        self._end: Floats = np.stack([scores.end, np.zeros_like(scores.end)]).astype(np.float64)
         # The inside label of each label's type, or none (-1): what would make a span longer.
         self._inside = np.array([labels.index(f"I-{x[2:]}") if x != "O" else -1 for x in labels])
 
-    def decode(self, emissions: Sequence[NDArray[np.float32]]) -> list[Decoded]:
+    def decode(
+        self,
+        emissions: Sequence[NDArray[np.float32]],
+        joined: Sequence[NDArray[np.bool_]] | None = None,
+    ) -> list[Decoded]:
         """Decode posts.
 
         Args:
             emissions: (n, L) of each post's words; n may be 0.
+            joined: (n,) of each post: true where, between the word and the next (or the end), only
+                the constraints of BIO hold, and no transition (or end) score. Nowhere without it.
         """
         lengths = np.array([len(post) for post in emissions], np.int64)
         if not lengths.any():
             return [_nothing() for _ in emissions]
         padded = np.zeros((int(lengths.max()), len(emissions), len(self.labels)))
+        free = np.zeros(padded.shape[:2], bool)
         for row, post in enumerate(emissions):
             padded[: len(post), row] = post
+            if joined is not None:
+                free[: len(post), row] = joined[row]
         here = np.arange(len(padded))[:, None] < lengths
-        paths = self._viterbi(padded, here)
-        lattice = self._lattice(padded, here)
+        paths = self._viterbi(padded, here, free)
+        lattice = self._lattice(padded, here, free)
         posteriors = lattice.alphas * lattice.betas
         confidence = np.take_along_axis(posteriors, paths[..., None], axis=2)[..., 0].clip(0.0, 1.0)
         spans = self._spans(paths, here, lattice)
@@ -120,23 +134,26 @@ class Decoder:
     def posteriors(self, emissions: NDArray[np.float32]) -> Floats:
         """(n, L): for one post, the probability of each label at each word."""
         padded = emissions[:, None, :].astype(np.float64)
-        lattice = self._lattice(padded, np.ones(padded.shape[:2], bool))
+        everywhere = np.ones(padded.shape[:2], bool)
+        lattice = self._lattice(padded, everywhere, ~everywhere)
         return (lattice.alphas * lattice.betas)[:, 0]
 
-    def _viterbi(self, emissions: Floats, here: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def _viterbi(
+        self, emissions: Floats, here: NDArray[np.bool_], joined: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
         """(T, B): the most probable labels, 0 at padding."""
         words, posts, count = emissions.shape
         stay = np.arange(count)
         before = np.zeros((words, posts, count), np.int64)
         score = self._start + emissions[0]
         for t in range(1, words):
-            steps = score[:, :, None] + self._transitions
+            steps = score[:, :, None] + self._between(joined[t - 1], self._transitions)
             best = steps.argmax(axis=1)
             reached = np.take_along_axis(steps, best[:, None, :], axis=1)[:, 0] + emissions[t]
             inside = here[t][:, None]
             score = np.where(inside, reached, score)
             before[t] = np.where(inside, best, stay)
-        label = (score + self._end).argmax(axis=1)
+        label = (score + self._end[self._last(here, joined)]).argmax(axis=1)
         paths = np.zeros((words, posts), np.int64)
         rows = np.arange(posts)
         for t in range(words - 1, -1, -1):
@@ -144,25 +161,38 @@ class Decoder:
             label = before[t, rows, label]
         return paths * here
 
-    def _lattice(self, emissions: Floats, here: NDArray[np.bool_]) -> _Lattice:
-        steps, end = np.exp(self._transitions), np.exp(self._end)
+    def _lattice(self, emissions: Floats, here: NDArray[np.bool_], joined: NDArray[np.bool_]) -> _Lattice:
+        end = np.exp(self._end)[self._last(here, joined)]
         emitted = np.exp(emissions - emissions.max(axis=2, keepdims=True))
         alphas, betas = np.empty_like(emitted), np.empty_like(emitted)
         scales = np.ones(emitted.shape[:2])
         alpha = np.exp(self._start) * emitted[0]
         for t in range(len(emitted)):
             if t:
-                alpha = np.where(here[t][:, None], (alpha @ steps) * emitted[t], alpha)
+                ahead = (alpha[:, None, :] @ self._between(joined[t - 1], self._steps))[:, 0]
+                alpha = np.where(here[t][:, None], ahead * emitted[t], alpha)
             scales[t] = alpha.sum(axis=1)
             alpha = alpha / scales[t][:, None]
             alphas[t] = alpha
-        beta = end / (alpha @ end)[:, None]
+        beta = end / (alpha * end).sum(axis=1)[:, None]
         betas[-1] = beta
         for t in range(len(emitted) - 1, 0, -1):
-            ahead = ((emitted[t] * beta) @ steps.T) / scales[t][:, None]
-            beta = np.where(here[t][:, None], ahead, beta)
+            steps = self._between(joined[t - 1], self._steps)
+            back = (steps @ (emitted[t] * beta)[:, :, None])[:, :, 0] / scales[t][:, None]
+            beta = np.where(here[t][:, None], back, beta)
             betas[t - 1] = beta
-        return _Lattice(emitted, alphas, betas, scales)
+        return _Lattice(emitted, alphas, betas, scales, joined)
+
+    @staticmethod
+    def _between(joined: NDArray[np.bool_], steps: Floats) -> Floats:
+        """(B, L, L), or (1, L, L) for all alike: what leads from one word to the next."""
+        return steps[joined.astype(np.int64)] if joined.any() else steps[:1]
+
+    @staticmethod
+    def _last(here: NDArray[np.bool_], joined: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """(B,): 1 for posts whose last word is joined to the end."""
+        last = np.maximum(here.sum(axis=0) - 1, 0)
+        return joined[last, np.arange(here.shape[1])].astype(np.int64)
 
     def _spans(
         self, paths: NDArray[np.int64], here: NDArray[np.bool_], lattice: _Lattice
@@ -172,7 +202,7 @@ class Decoder:
         p = alpha[s, B] * prod over the rest of A[., I] e[t, I] / c[t]
             * sum over y != I of A[last, y] e[t, y] beta[t, y] / c[t]   (t: the word after)
         """
-        steps = np.exp(self._transitions)
+        steps, joined = self._steps, lattice.joined.astype(np.int64)
         is_begin = np.array([label[0] == "B" for label in self.labels])
         rows, starts = np.nonzero(is_begin[paths.T])
         labels = paths[starts, rows]
@@ -188,7 +218,8 @@ class Decoder:
             if not growing.any():
                 break
             t, row, label = ends[growing], rows[growing], inside[growing]
-            step = steps[last[growing], label] * lattice.emitted[t, row, label] / lattice.scales[t, row]
+            step = steps[joined[t - 1, row], last[growing], label]
+            step = step * lattice.emitted[t, row, label] / lattice.scales[t, row]
             probability[growing] *= step
             last[growing] = label
             ends[growing] += 1
@@ -196,7 +227,7 @@ class Decoder:
         closed[closed] = here[ends[closed], rows[closed]]
         tail = lattice.betas[ends - 1, rows, last]
         t, row = ends[closed], rows[closed]
-        ahead = steps[last[closed]] * lattice.emitted[t, row] * lattice.betas[t, row]
+        ahead = steps[joined[t - 1, row], last[closed]] * lattice.emitted[t, row] * lattice.betas[t, row]
         ahead[np.arange(len(t)), inside[closed]] = 0.0
         tail[closed] = ahead.sum(axis=1) / lattice.scales[t, row]
         probability = (probability * tail).clip(0.0, 1.0)

@@ -7,17 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import API_VERSION, FusionPlugin, Modality, Need
 from streamproc_mner import __version__
-from streamproc_mner.collate import Batch, PostEncoder
+from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.visual_context import KINDS
 from streamproc_mner.decoding import Decoder
+from streamproc_mner.pictures import PictureBatch
 from streamproc_mner.saved_model import read_model
-from streamproc_mner.tagging import ContextTaggerModel
+from streamproc_mner.tagging import Network, Scores, TaggerModel
+from streamproc_mner.windows import Batch
 
 INPUTS = ("ids", "mask", "kinds", "shapes")
 OUTPUT = "emissions"
@@ -36,8 +37,8 @@ class OnnxTaggerConfig(BaseModel):
     )
 
 
-class OnnxNetwork:
-    """An exported network as a function of a batch.
+class OnnxNetwork(Network):
+    """An exported network over text and visual context.
 
     Raises:
         PluginError: the file is not one that ONNX Runtime can load, or has other inputs.
@@ -60,11 +61,12 @@ class OnnxNetwork:
         if set(inputs) != set(INPUTS):
             raise PluginError(f"{path}: expected inputs {', '.join(INPUTS)}; it has {', '.join(inputs)}")
 
-    def __call__(self, batch: Batch) -> NDArray[np.float32]:
-        """(B, S, L) emissions."""
+    def score(self, batch: Batch, pictures: PictureBatch | None) -> Scores:
+        """Emissions of words; such a network reads no pictures."""
         arrays = (batch.ids, batch.mask, batch.kinds, batch.shapes)
         (emissions,) = self._session.run([OUTPUT], dict(zip(INPUTS, arrays, strict=True)))
-        return np.asarray(emissions, np.float32)
+        positions = np.asarray(emissions, np.float32)
+        return Scores(np.take_along_axis(positions, batch.firsts[..., None], axis=1))
 
 
 class OnnxTagger(FusionPlugin[OnnxTaggerConfig]):
@@ -76,7 +78,7 @@ class OnnxTagger(FusionPlugin[OnnxTaggerConfig]):
     Config: ClassVar[type[BaseModel]] = OnnxTaggerConfig
     modalities = dict.fromkeys(KINDS, Need.OPTIONAL)
 
-    def load(self, model_dir: Path | None, device: str) -> ContextTaggerModel:
+    def load(self, model_dir: Path | None, device: str) -> TaggerModel:
         """Load an exported model.
 
         Raises:
@@ -89,7 +91,7 @@ class OnnxTagger(FusionPlugin[OnnxTaggerConfig]):
         saved = read_model(model_dir, "model.onnx")
         assert saved.config.crf is not None  # read_model sees to it
         kinds: tuple[Modality, ...] = saved.config.kinds
-        return ContextTaggerModel(
+        return TaggerModel(
             OnnxNetwork(saved.weights, self.config.threads),
             PostEncoder.from_file(saved.tokenizer, saved.config.limits),
             Decoder(saved.labels, saved.config.crf.scores()),

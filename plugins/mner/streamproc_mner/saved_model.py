@@ -1,9 +1,11 @@
 """The folder of a saved model: what is in it, reading it with care, writing it.
 
-    config.json      what the model is: format, weights with their sha256, kinds of visual context,
-                     limits of length, the CRF's scores (ONNX) or the encoder's configuration (torch)
+    config.json      what the model is: format, weights with their sha256, the network and its settings,
+                     kinds of visual context, limits of length, the CRF's scores (ONNX) or the
+                     encoders' configurations (torch)
     labels.json      the BIO labels, in the order of the emissions
-    tokenizer.json   of the encoder
+    tokenizer.json   of the encoder, where there is one
+    vocabulary.json  words and characters, where the network looks them up
     model.onnx       weights, or
     model.safetensors
     metrics.json     measured scores
@@ -27,13 +29,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import Modality
-from streamproc_mner.collate import Limits
 from streamproc_mner.decoding import CrfScores
+from streamproc_mner.vocabulary import Vocabulary
+from streamproc_mner.windows import Limits
 
 FORMAT: Final = 1
 CONFIG: Final = "config.json"
 LABELS: Final = "labels.json"
 TOKENIZER: Final = "tokenizer.json"
+VOCABULARY: Final = "vocabulary.json"
 METRICS: Final = "metrics.json"
 CARD: Final = "README.md"
 
@@ -73,21 +77,28 @@ class SavedConfig(_Frozen):
     Attributes:
         format: of the folder; a reader refuses a higher one than it knows.
         name: of the model, as it stands in the output.
-        network: which network gives the emissions.
+        network: the plugin whose network gives the emissions.
+        settings: of that network.
         kinds: of visual context that it was trained on.
-        limits: of length, in sub-tokens.
+        limits: of length.
         crf: needed beside `model.onnx`; `model.safetensors` holds it itself.
-        encoder: configuration of the encoder (transformers), needed beside `model.safetensors`.
+        encoders: configurations (transformers) by role in the network, beside `model.safetensors`.
     """
 
     format: Literal[1] = 1
     name: str = Field(min_length=1)
-    network: Literal["context-tagger"] = "context-tagger"
+    network: str
+    settings: dict[str, Any] = {}
     weights: Weights
     kinds: tuple[Modality, ...] = ()
     limits: Limits = Limits()
     crf: Crf | None = None
-    encoder: dict[str, Any] | None = None
+    encoders: dict[str, dict[str, Any]] = {}
+
+
+class _SavedVocabulary(_Frozen):
+    words: tuple[str, ...]
+    characters: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class SavedModel:
     folder: Path
     config: SavedConfig
     labels: tuple[str, ...]
+    vocabulary: Vocabulary | None
 
     @property
     def weights(self) -> Path:
@@ -105,7 +117,7 @@ class SavedModel:
 
     @property
     def tokenizer(self) -> Path:
-        """The tokenizer's file."""
+        """The tokenizer's file; it is there if the network has an encoder."""
         return self.folder / TOKENIZER
 
     @property
@@ -114,12 +126,13 @@ class SavedModel:
         return self.config.weights.sha256[:12]
 
 
-def read_model(folder: Path, weights: WeightsFile) -> SavedModel:
+def read_model(folder: Path, weights: WeightsFile, network: str | None = None) -> SavedModel:
     """Read a saved model's folder and check that it is whole.
 
     Args:
         folder: of the model.
         weights: the kind of weight file that the caller can serve.
+        network: the network that the caller can serve; any without it.
 
     Raises:
         PluginError: says which file is missing, corrupt, a pickle, of a newer format or of the
@@ -128,19 +141,26 @@ def read_model(folder: Path, weights: WeightsFile) -> SavedModel:
     _refuse_pickles(folder)
     config = _read_config(folder)
     if config.weights.file != weights:
+        server = "mner-onnx" if config.weights.file == "model.onnx" else config.network
         raise PluginError(
-            f"{folder}: holds {config.weights.file}, expected {weights}: "
-            "model.onnx is served by the plugin mner-onnx, model.safetensors by ita or bert-crf"
+            f"{folder}: holds {config.weights.file}, expected {weights}: it is served by the plugin "
+            f"{server}"
+        )
+    if network is not None and config.network != network:
+        raise PluginError(
+            f"{folder}: a model of the plugin {config.network}, expected one of {network}: "
+            f"set plugin = {config.network!r}"
         )
     labels = _read_labels(folder)
-    needed, what = (config.crf, "crf") if weights == "model.onnx" else (config.encoder, "encoder")
-    if needed is None:
-        raise PluginError(f"{folder / CONFIG}: {what} is missing; a model with {weights} needs it")
+    if weights == "model.onnx" and config.crf is None:
+        raise PluginError(f"{folder / CONFIG}: crf is missing; a model with {weights} needs it")
     if config.crf is not None:
         _check_crf(folder, config.crf, len(labels))
-    _present(folder / TOKENIZER)
+    vocabulary = _read_vocabulary(folder)
+    if config.encoders or vocabulary is None:
+        _present(folder / TOKENIZER)
     _check_weights(folder / weights, config.weights)
-    return SavedModel(folder, config, labels)
+    return SavedModel(folder, config, labels, vocabulary)
 
 
 def write_model(
@@ -148,14 +168,17 @@ def write_model(
     *,
     weights: Path,
     name: str,
+    network: str,
     labels: Sequence[str],
-    tokenizer: Path,
-    kinds: Sequence[Modality],
     limits: Limits,
-    crf: Crf | None = None,
-    encoder: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any],
     card: str,
+    settings: Mapping[str, Any] | None = None,
+    tokenizer: Path | None = None,
+    vocabulary: Vocabulary | None = None,
+    kinds: Sequence[Modality] = (),
+    crf: Crf | None = None,
+    encoders: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write a saved model's folder; see `SavedConfig` for the arguments.
 
@@ -163,16 +186,22 @@ def write_model(
         folder: made if it is not there; files of the same names are replaced.
         weights: the weight file, named as it is to be named; may already be in the folder.
         tokenizer: the encoder's `tokenizer.json`.
+        vocabulary: that the network looks words or characters up in.
         metrics: for `metrics.json`.
         card: for `README.md`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for source, target in ((weights, folder / weights.name), (tokenizer, folder / TOKENIZER)):
-        if source.resolve() != target.resolve():
-            shutil.copyfile(source, target)
+    _copy(weights, folder / weights.name)
+    if tokenizer is not None:
+        _copy(tokenizer, folder / TOKENIZER)
+    if vocabulary is not None:
+        stored = _SavedVocabulary(words=vocabulary.words, characters=vocabulary.characters)
+        _write_json(folder / VOCABULARY, stored.model_dump(mode="json"))
     config = SavedConfig.model_validate(
         {
             "name": name,
+            "network": network,
+            "settings": dict(settings or {}),
             "weights": {
                 "file": weights.name,
                 "bytes": weights.stat().st_size,
@@ -181,13 +210,29 @@ def write_model(
             "kinds": tuple(kinds),
             "limits": limits,
             "crf": crf,
-            "encoder": encoder,
+            "encoders": {role: dict(encoder) for role, encoder in (encoders or {}).items()},
         }
     )
     _write_json(folder / CONFIG, config.model_dump(mode="json", exclude_none=True))
     _write_json(folder / LABELS, list(labels))
     _write_json(folder / METRICS, metrics)
     (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
+
+
+def _read_vocabulary(folder: Path) -> Vocabulary | None:
+    path = folder / VOCABULARY
+    if not path.is_file():
+        return None
+    try:
+        stored = _SavedVocabulary.model_validate(_read_json(path))
+    except ValidationError:
+        raise PluginError(f"{path}: expected {{words: [...], characters: ...}}") from None
+    return Vocabulary(stored.words, stored.characters)
 
 
 def _refuse_pickles(folder: Path) -> None:

@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput, Missing, Seen
 from streamproc.vision.visuals import Captions, DetectedObject, Objects, OcrLine, OcrText
-from streamproc_mner.collate import KIND_IDS, EncodedPost, Limits, PostEncoder, cut_windows, pad
+from streamproc_mner.collate import KIND_IDS, PostEncoder
 from streamproc_mner.data.visual_context import KINDS, Segment, segments_of
+from streamproc_mner.windows import EncodedPost, Limits, cut_windows, pad
 from streamproc_mner.words import words_of
 
 
@@ -110,18 +111,20 @@ def test_segments_are_typed_and_in_the_order_of_the_budget() -> None:
 def test_windows_take_each_word_once_and_fit(words: list[int], capacity: int, overlap: int) -> None:
     borders = np.concatenate(([0], np.cumsum(words))).astype(np.int64)
     taken: list[int] = []
-    for begin, end, take, until in cut_windows(borders[:-1], int(borders[-1]), capacity, overlap):
-        assert end - begin <= capacity
-        assert all(begin <= borders[word] and borders[word + 1] <= end for word in range(take, until))
-        taken += range(take, until)
+    for cut in cut_windows(borders[:-1], int(borders[-1]), capacity, overlap):
+        assert cut.end - cut.begin <= capacity
+        assert (cut.begin, cut.end) == (borders[cut.first], borders[cut.last])
+        assert cut.first <= cut.take <= cut.until <= cut.last
+        assert list(range(cut.first, cut.last))[cut.taken] == list(range(cut.take, cut.until))
+        taken += range(cut.take, cut.until)
     assert taken == list(range(len(words)))
 
 
 def test_a_word_of_a_long_post_has_context_on_both_sides() -> None:
     starts = np.arange(100, dtype=np.int64)
-    for begin, end, take, until in cut_windows(starts, 100, 20, 8):
-        assert begin == 0 or take - begin >= 4
-        assert end == 100 or end - until >= 4
+    for cut in cut_windows(starts, 100, 20, 8):
+        assert cut.begin == 0 or cut.take - cut.begin >= 4
+        assert cut.end == 100 or cut.end - cut.until >= 4
 
 
 def test_a_long_word_is_read_to_its_limit(tiny_encoder: Path) -> None:

@@ -18,14 +18,16 @@ from streamproc.entities import Entity
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput, Missing, Need, Seen, Tagging
 from streamproc.vision.visuals import Captions, OcrLine, OcrText
-from streamproc_mner.collate import Batch, Limits
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
-from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
+from streamproc_mner.nn.inputs import inputs_of
 from streamproc_mner.nn.stored import crf_of
+from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.onnx_tagger import OnnxNetwork, OnnxTagger, OnnxTaggerConfig
 from streamproc_mner.saved_model import write_model
-from streamproc_mner.tagging import ContextTaggerModel
+from streamproc_mner.tagging import Scores, TaggerModel
 from streamproc_mner.training.export import export_onnx, round_to_half
+from streamproc_mner.windows import Batch, Limits
 from streamproc_mner.words import words_of
 
 LABELS = bio_labels(ENTITY_TYPES)
@@ -36,8 +38,12 @@ LIMITS = Limits(window=48, overlap=12, context=20)
 def network(tiny_encoder: Path) -> ContextTagger:
     torch.manual_seed(1)
     encoder = AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False, attn_implementation="eager")
-    network = ContextTagger(encoder, LABELS).eval()
+    settings = ContextTaggerSettings(
+        context=("alt", "ocr", "captions"), kind_embedding=True, word_shapes=True
+    )
+    network = ContextTagger(settings, LABELS, Parts(lambda role, name: encoder)).eval()
     with torch.no_grad():
+        assert network.kind is not None
         network.kind.weight.normal_()
         network.output.weight.normal_(std=0.5)
     round_to_half(network)
@@ -53,11 +59,12 @@ def folder(network: ContextTagger, tiny_encoder: Path, tmp_path_factory: pytest.
         folder,
         weights=folder / "model.onnx",
         name="tiny",
+        network="ita",
         labels=LABELS,
         tokenizer=tiny_encoder / "tokenizer.json",
         kinds=("alt", "ocr", "captions"),
         limits=LIMITS,
-        crf=crf_of(network),
+        crf=crf_of(network.crf),
         metrics={},
         card="# tiny\n",
     )
@@ -65,7 +72,7 @@ def folder(network: ContextTagger, tiny_encoder: Path, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> ContextTaggerModel:
+def model(folder: Path) -> TaggerModel:
     return OnnxTagger(OnnxTaggerConfig(threads=1, batch_tokens=128)).load(folder, "cpu")
 
 
@@ -74,7 +81,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return shutil.copytree(folder, tmp_path / "copy")
 
 
-def _load(folder: Path) -> ContextTaggerModel:
+def _load(folder: Path) -> TaggerModel:
     return OnnxTagger(OnnxTaggerConfig(threads=1)).load(folder, "cpu")
 
 
@@ -120,12 +127,13 @@ def test_the_export_agrees_with_torch(network: ContextTagger, folder: Path) -> N
             mask,
             random.integers(0, 5, (size, length)),
             random.integers(0, 6, (size, length, 3)),
+            np.tile(np.arange(length), (size, 1)),
+            mask == 1,
         )
-        tensors = [torch.from_numpy(a) for a in (batch.ids, batch.mask, batch.kinds, batch.shapes)]
         with torch.no_grad():
-            expected = network(*tensors).numpy()
-        found = exported(batch)
-        np.testing.assert_allclose(found[mask == 1], expected[mask == 1], atol=1e-4)
+            expected = network(inputs_of(batch)).emissions.numpy()
+        found = exported.score(batch, None).emissions
+        np.testing.assert_allclose(found[batch.words], expected[batch.words], atol=1e-4)
 
 
 def test_weights_are_stored_in_half_precision(folder: Path) -> None:
@@ -136,7 +144,7 @@ def test_weights_are_stored_in_half_precision(folder: Path) -> None:
     assert onnx.TensorProto.FLOAT not in kinds
 
 
-def test_a_post_is_tagged_alike_alone_and_in_any_batch(model: ContextTaggerModel) -> None:
+def test_a_post_is_tagged_alike_alone_and_in_any_batch(model: TaggerModel) -> None:
     together = model.tag(POSTS)
     assert any(tagging.entities for tagging in together)
     for post, tagging in zip(POSTS, together, strict=True):
@@ -145,7 +153,7 @@ def test_a_post_is_tagged_alike_alone_and_in_any_batch(model: ContextTaggerModel
         _same(tagging, backwards)
 
 
-def test_offsets_give_the_entitys_text(model: ContextTaggerModel) -> None:
+def test_offsets_give_the_entitys_text(model: TaggerModel) -> None:
     for post, tagging in zip(POSTS, model.tag(POSTS), strict=True):
         for entity in tagging.entities:
             assert post.text[entity.start : entity.end] == entity.text
@@ -155,7 +163,7 @@ def test_offsets_give_the_entitys_text(model: ContextTaggerModel) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=60), max_size=4))
 def test_any_text_gets_entities_in_order_and_a_confidence_a_word(
-    model: ContextTaggerModel, texts: list[str]
+    model: TaggerModel, texts: list[str]
 ) -> None:
     taggings = model.tag([FusionInput(text) for text in texts])
     assert len(taggings) == len(texts)
@@ -169,21 +177,21 @@ def test_any_text_gets_entities_in_order_and_a_confidence_a_word(
         assert all(0.0 <= chance <= 1.0 for chance in (*tagging.confidence, tagging.uncertainty))
 
 
-def test_an_empty_batch_is_an_empty_list(model: ContextTaggerModel) -> None:
+def test_an_empty_batch_is_an_empty_list(model: TaggerModel) -> None:
     assert model.tag([]) == []
 
 
-def test_a_post_without_words_has_no_entities(model: ContextTaggerModel) -> None:
+def test_a_post_without_words_has_no_entities(model: TaggerModel) -> None:
     for text in ("", "  \n"):
         assert model.tag([FusionInput(text)]) == [Tagging((), (), 0.0)]
 
 
-def test_a_word_that_the_tokenizer_drops_is_o(model: ContextTaggerModel) -> None:
+def test_a_word_that_the_tokenizer_drops_is_o(model: TaggerModel) -> None:
     (tagging,) = model.tag([FusionInput("\u200b")])
     assert tagging == Tagging((), (1.0,), 0.0)
 
 
-def test_ten_thousand_emoji_and_a_word_of_25000_letters(model: ContextTaggerModel) -> None:
+def test_ten_thousand_emoji_and_a_word_of_25000_letters(model: TaggerModel) -> None:
     emoji, letters = model.tag([FusionInput("🎉" * 10_000), FusionInput("a" * 25_000)])
     assert len(emoji.confidence) == 10_000
     assert len(letters.confidence) == 1
@@ -191,26 +199,26 @@ def test_ten_thousand_emoji_and_a_word_of_25000_letters(model: ContextTaggerMode
 
 def test_a_long_post_goes_through_the_network_in_bounded_pieces(folder: Path) -> None:
     model = OnnxTagger(OnnxTaggerConfig(threads=1, batch_tokens=128)).load(folder, "cpu")
-    network, sizes = model._network, []
+    score, sizes = model._network.score, []
 
-    def watched(batch: Batch) -> np.ndarray:
+    def watched(batch: Batch, pictures: None) -> Scores:
         sizes.append(batch.ids.size)
-        return network(batch)
+        return score(batch, pictures)
 
-    model._network = watched
+    model._network.score = watched  # type: ignore[method-assign]
     model.tag([FusionInput("Kevin Durant in Paris " * 500), FusionInput("Paris")])
     assert max(sizes) <= 128
     assert len(sizes) > 10
 
 
-def test_the_visual_context_is_read_where_there_is_some(model: ContextTaggerModel) -> None:
+def test_the_visual_context_is_read_where_there_is_some(model: TaggerModel) -> None:
     alone, seen = model.tag(POSTS[:2])
     assert alone.confidence != seen.confidence
     missing = FusionInput(POSTS[0].text, visuals={"captions": Missing("absent")})
     _same(model.tag([missing])[0], alone)
 
 
-def test_a_model_names_the_kinds_that_it_was_trained_on(model: ContextTaggerModel) -> None:
+def test_a_model_names_the_kinds_that_it_was_trained_on(model: TaggerModel) -> None:
     assert model.modalities == dict.fromkeys(("alt", "ocr", "captions"), Need.OPTIONAL)
     assert (model.model, len(model.model_version or "")) == ("tiny", 12)
 
@@ -294,5 +302,5 @@ def test_a_torch_model_and_another_device_are_refused(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
     config["weights"]["file"] = "model.safetensors"
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(PluginError, match=r"model\.safetensors by ita"):
+    with pytest.raises(PluginError, match="served by the plugin ita"):
         _load(copy)

@@ -8,25 +8,27 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel
 
-from streamproc_mner.collate import Limits, PostEncoder
+from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.data.normaliser import LabelledPost, normalise
 from streamproc_mner.data.records import Record
 from streamproc_mner.data.visual_context import Segment
 from streamproc_mner.evaluation.spans import evaluate_spans
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
-from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.crf import UNKNOWN
 from streamproc_mner.nn.cross_view import cross_view_alignment
+from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.training.batches import LabelledBatches, target_of, view_of
 from streamproc_mner.training.loop import TrainingConfig, averaged, train
-from streamproc_mner.training.objective import emissions_of, ita_loss
+from streamproc_mner.training.objective import ita_loss
 from streamproc_mner.training.prediction import predict
+from streamproc_mner.windows import Limits
 
 LABELS = bio_labels(ENTITY_TYPES)
 _CAPTIONS = {"one": "a man with a dog in the photo", "two": "a photo of a stadium"}
+SETTINGS = ContextTaggerSettings(context=("alt", "ocr", "captions"), kind_embedding=True, word_shapes=True)
 _RATES = {"encoder_rate": 1e-3, "input_rate": 1e-3, "head_rate": 2e-2}
 
 
@@ -42,9 +44,9 @@ def posts() -> list[LabelledPost]:
 
 
 @pytest.fixture
-def network(tiny_encoder: Path) -> ContextTagger:
+def network(tiny_parts: Parts) -> ContextTagger:
     torch.manual_seed(2)
-    return ContextTagger(AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False), LABELS)
+    return ContextTagger(SETTINGS, LABELS, tiny_parts)
 
 
 @pytest.fixture
@@ -84,8 +86,8 @@ def test_the_loss_is_both_views_and_their_alignment(
 
     crf, text, image = (
         network.crf,
-        emissions_of(network, view_of(encoded)),
-        emissions_of(network, view_of(seen)),
+        network(view_of(encoded)).emissions,
+        network(view_of(seen)).emissions,
     )
     text_losses = [
         -crf.log_likelihood(text[i : i + 1], target.gold[i : i + 1], target.mask[i : i + 1])
@@ -136,12 +138,12 @@ def test_training_learns_four_posts_by_heart(
 
 
 def test_the_same_seed_gives_the_same_weights(
-    tiny_encoder: Path, encoder: PostEncoder, posts: list[LabelledPost], tmp_path: Path
+    tiny_parts: Parts, encoder: PostEncoder, posts: list[LabelledPost], tmp_path: Path
 ) -> None:
     saved = []
     for name in ("a", "b"):
         torch.manual_seed(3)
-        network = ContextTagger(AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False), LABELS)
+        network = ContextTagger(SETTINGS, LABELS, tiny_parts)
         saved += _train(network, encoder, posts, tmp_path / name, 1)[0]
     first, second = (load_file(path) for path in saved)
     assert all(torch.equal(first[name], second[name]) for name in first)

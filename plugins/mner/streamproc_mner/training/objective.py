@@ -5,18 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streamproc_mner.nn.context_tagger import ContextTagger, word_emissions
 from streamproc_mner.nn.cross_view import cross_view_alignment
-from streamproc_mner.training.batches import Target, View
-
-
-def emissions_of(network: ContextTagger, view: View) -> Tensor:
-    """(B, T, L) emissions of the words of a batch, float32."""
-    return word_emissions(network(view.ids, view.mask, view.kinds, view.shapes), view.firsts)
+from streamproc_mner.nn.inputs import Inputs
+from streamproc_mner.nn.tagger import Tagger
+from streamproc_mner.training.batches import Target
 
 
 def ita_loss(
-    network: ContextTagger, text: View, image_text: View | None, target: Target, rows: Tensor
+    network: Tagger,
+    text: Inputs,
+    image_text: Inputs | None,
+    target: Target,
+    rows: Tensor,
+    *,
+    aligned: bool = True,
 ) -> Tensor:
     """L = L_T + L_I+T + L_CVA, each a mean over the posts that have the view.
 
@@ -26,19 +28,22 @@ def ita_loss(
         image_text: some of the posts with visual context; `None` for none of them.
         target: gold labels of all posts.
         rows: which rows of `text` the posts of `image_text` are, in order.
+        aligned: whether L_CVA counts.
 
     Returns:
         Scalar.
     """
     crf = network.crf
-    text_emissions = emissions_of(network, text)
+    text_emissions = network(text).emissions
     loss = -crf.log_likelihood(text_emissions, target.gold, target.mask).mean()
     if image_text is None:
         return loss
     words = image_text.firsts.shape[1]
     gold, mask = target.gold[rows, :words], target.mask[rows, :words]
-    emissions = emissions_of(network, image_text)
+    emissions = network(image_text).emissions
     loss = loss - crf.log_likelihood(emissions, gold, mask).mean()
+    if not aligned:
+        return loss
     with torch.no_grad():
         goal = crf.log_posteriors(emissions, mask)
     learner = crf.log_posteriors(text_emissions[rows, :words], mask)

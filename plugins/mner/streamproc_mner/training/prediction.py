@@ -10,16 +10,15 @@ from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment
 from streamproc_mner.labels import Span, spans_of
-from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.tagger import Tagger
 from streamproc_mner.training.batches import target_of, view_of
-from streamproc_mner.training.objective import emissions_of
 
 _BATCH = 64
 
 
 @torch.no_grad()
 def predict(
-    network: ContextTagger,
+    network: Tagger,
     posts: Sequence[LabelledPost],
     contexts: Sequence[Sequence[Segment]],
     encoder: PostEncoder,
@@ -44,7 +43,7 @@ def predict(
         chosen = order[start : start + _BATCH]
         batch = [encoded[index] for index in chosen]
         mask = target_of([posts[index] for index in chosen], batch, labels).mask
-        paths = network.crf.decode(emissions_of(network, view_of(batch)), mask)
+        paths = network.crf.decode(network(view_of(batch)).emissions, mask)
         for index, read, path in zip(chosen, batch, paths, strict=True):
             names = ["O"] * len(posts[index].words)
             for word, label in zip(read.kept[: len(read.windows[0].firsts)], path.tolist(), strict=False):

@@ -1,0 +1,103 @@
+"""What was seen in a post's first picture, as arrays of vectors that a network reads.
+
+The papers have one picture a post; of a post with several, networks that read vectors read the
+first that could be had. All modalities have one form: N vectors of D numbers, with a box each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamproc.fusion.api import FusionInput
+from streamproc.vision.visuals import Regions
+
+Floats = NDArray[np.float32]
+
+VectorModality = Literal["grid", "global", "regions"]
+
+CELLS: Final = 49
+_SIDE: Final = 7
+_WHOLE: Final = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureNeed:
+    """The vectors that a network reads: their modality, their width D, and at most how many."""
+
+    modality: VectorModality
+    width: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture: features (N, D), and boxes (N, 4) as fractions of its width and height."""
+
+    features: Floats
+    boxes: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureBatch:
+    """B pictures padded to a common N: features (B, N, D), boxes (B, N, 4), mask (B, N) bool.
+
+    A post without a picture has a row of zeros with a mask that is nowhere true. N is at least 1.
+    """
+
+    features: Floats
+    boxes: Floats
+    mask: NDArray[np.bool_]
+
+
+def picture_of(post: FusionInput, need: PictureNeed) -> Picture | None:
+    """The post's first picture; `None` where nothing was seen.
+
+    Raises:
+        ValueError: the vectors are not of the width that the network was trained on.
+    """
+    seen = post.seen(need.modality)
+    if not seen:
+        return None
+    features, boxes = _vectors(seen[0])
+    if features.shape[1] != need.width:
+        raise ValueError(
+            f"{need.modality} has vectors of {features.shape[1]}, the model was trained on {need.width}: "
+            "look with the extractor that it was trained on"
+        )
+    if not len(features):
+        return None
+    return Picture(features[: need.most].astype(np.float32), boxes[: need.most].astype(np.float32))
+
+
+def _vectors(value: Regions | NDArray[np.float16]) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    if isinstance(value, Regions):
+        order = np.argsort(-value.scores, kind="stable")
+        return value.features[order], value.boxes[order]
+    features = np.atleast_2d(value)
+    boxes = cell_boxes() if len(features) == CELLS else np.array([_WHOLE] * len(features), np.float16)
+    return features, boxes
+
+
+def cell_boxes() -> NDArray[np.float16]:
+    """(49, 4): the cells of a grid, row by row."""
+    rows, columns = np.divmod(np.arange(CELLS), _SIDE)
+    return (np.stack([columns, rows, columns + 1, rows + 1], axis=1) / _SIDE).astype(np.float16)
+
+
+def pad_pictures(pictures: Sequence[Picture | None], need: PictureNeed) -> PictureBatch:
+    """Pictures as one batch."""
+    most = max((len(picture.features) for picture in pictures if picture), default=1)
+    features = np.zeros((len(pictures), most, need.width), np.float32)
+    boxes = np.zeros((len(pictures), most, 4), np.float32)
+    mask = np.zeros((len(pictures), most), bool)
+    for row, picture in enumerate(pictures):
+        if picture is not None:
+            count = len(picture.features)
+            features[row, :count], boxes[row, :count] = picture.features, picture.boxes
+            mask[row, :count] = True
+    return PictureBatch(features, boxes, mask)
