@@ -1,10 +1,11 @@
 # Each target does its own set-up. `make demo` and `make test` are all that a newcomer needs.
-.PHONY: help demo test lint format bench model clean
+.PHONY: help demo test lint format bench recipes model clean
 
 # The default model and what serves it: no torch.
 SERVING := -e .[demo] -e plugins/mner -e plugins/mner_tweets_sm
 # Everything: torch, the research plugins, and what tests and checks them.
-EVERYTHING := -e .[demo] -e plugins/mner[train] -e plugins/mner_tweets_sm -e plugins/bert_crf -e plugins/ita -r requirements-dev.txt
+FAMILIES := bert_crf bilstm_crf co_attention concat ita umt visual_attention visualbert
+EVERYTHING := -e .[demo] -e plugins/mner[train] -e plugins/mner_tweets_sm $(FAMILIES:%=-e plugins/%) -r requirements-dev.txt
 
 RUN := .venv/bin
 DEV := .venv-dev/bin
@@ -14,6 +15,7 @@ help:
 	@echo "make test    all tests, with real Kafka and Redis where they can be had"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   the speed figures of benchmarks/README.md"
+	@echo "make recipes teach every recipe at a tiny size; goes on where it was stopped"
 	@echo "make model   train the default model again: make model DATA=folder OUT=folder"
 
 demo: .venv
@@ -34,6 +36,9 @@ format: .venv-dev
 
 bench: .venv-dev
 	$(DEV)/python -m benchmarks $(ARGS)
+
+recipes: .venv-dev
+	@$(DEV)/python -m tests.recipes $(ARGS)
 
 model: .venv-dev
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "error: make model DATA=folder OUT=folder" >&2; exit 2; }

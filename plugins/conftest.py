@@ -23,7 +23,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch", reason="needs the [train] extra")
     transformers = pytest.importorskip("transformers", reason="needs the [train] extra")
     folder = tmp_path_factory.mktemp("encoder")
-    vocabulary = _write_tokenizer(folder / "tokenizer.json")
+    vocabulary = write_tokenizer(folder / "tokenizer.json")
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=vocabulary,
@@ -42,14 +42,16 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_parts(tiny_encoder: Path) -> Parts:
     """What networks on the tiny encoder are built of; each encoder of a network is a new copy."""
+    from transformers import AutoModel
+
     from streamproc_mner.nn.stored import without_pooler
     from streamproc_mner.nn.tagger import Parts
-    from transformers import AutoModel
 
     return Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)))
 
 
-def _write_tokenizer(path: Path) -> int:
+def write_tokenizer(path: Path) -> int:
+    """Write a small WordPiece tokenizer; returns the size of its vocabulary."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
     from tokenizers.normalizers import BertNormalizer

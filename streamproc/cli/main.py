@@ -20,7 +20,7 @@ BUILT_IN: Final = {
     "tag": "Tag the posts of a file, without a broker.",
     "topics": "Create and check the topics.",
     "lag": "How far the workers are behind, by partition.",
-    "plugins": "List and check the installed plugins.",
+    "plugins": "List and check the installed plugins, make new ones.",
     "schema": "Print the JSON Schemas of what comes in and goes out.",
     "doctor": "What is installed and reachable, and what to do about the rest.",
 }
@@ -47,7 +47,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(BUILT_IN.items()))
-        others = [(name, f"from {entry.value.split(':')[0]}") for name, entry in _installed().items()]
+        others = [(name, _summary(entry)) for name, entry in _installed().items()]
         if others:
             with formatter.section("Commands of installed packages"):
                 formatter.write_dl(sorted(others))
@@ -69,6 +69,27 @@ def _installed() -> dict[str, Any]:
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=COMMAND_GROUP)}
+
+
+def _summary(entry: Any) -> str:
+    """What a package's command does, from its docstring; the module is read, not imported."""
+    import ast
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    package, *inner = entry.module.split(".")
+    spec = find_spec(package)  # a name without a dot: nothing is imported
+    folders = (spec and spec.submodule_search_locations) or ()
+    for source in (Path(folder, *inner).with_suffix(".py") for folder in folders):
+        try:
+            tree = ast.parse(source.read_bytes())
+        except (OSError, SyntaxError):
+            continue  # using the command will say what is wrong with it
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+                first = (ast.get_docstring(node) or "").partition("\n")[0]
+                return first or f"from {entry.module}"
+    return f"from {entry.module}"
 
 
 @click.command(

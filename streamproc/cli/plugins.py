@@ -1,9 +1,12 @@
-"""`streamproc plugins`: what is installed, and whether it keeps the contract."""
+"""`streamproc plugins`: what is installed, whether it keeps the contract, and the start of a new one."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,10 +14,10 @@ import click
 
 @click.group("plugins")
 def command() -> None:
-    """List and check the installed plugins."""
+    """List and check the installed plugins, and make new ones."""
 
 
-@command.command("list")
+@command.command("list", short_help="Show what is installed, and what cannot be loaded and why.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_(as_json: bool) -> None:
     """Plugins and trained models, with those that cannot be loaded and why."""
@@ -68,6 +71,7 @@ def _model_rows() -> list[dict[str, Any]]:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
@@ -78,7 +82,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(title, overflow="fold")
     for row in rows:
         if "error" in row:
-            table.add_row(row["name"], row["kind"], "-", f"[red]{row['error']}[/red]")
+            table.add_row(row["name"], row["kind"], "-", f"[red]{escape(row['error'])}[/red]")
         elif row["kind"] == "model":
             table.add_row(row["name"], "model", "-", f"served by {row['plugin']}")
         else:
@@ -87,7 +91,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-@command.command("check")
+@command.command("check", short_help="Run the contract suite against one of them.")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option(
@@ -98,8 +102,6 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 )
 def check(name: str, as_json: bool, config: str | None) -> None:
     """Run the contract suite against an installed plugin or model; exits 1 if it fails."""
-    from pathlib import Path
-
     from streamproc.fusion.discovery import load_plugin
     from streamproc.settings import load_settings
     from streamproc.testing.contract import run_contract
@@ -124,3 +126,51 @@ def check(name: str, as_json: bool, config: str | None) -> None:
     if not as_json:
         click.echo(f"{name}: {len(outcomes) - failed} of {len(outcomes)} checks passed")
     sys.exit(1 if failed else 0)
+
+
+@command.command("new", short_help="Make the package of a new plugin.")
+@click.argument("name")
+@click.option(
+    "--dir",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to make it; by default ./NAME.",
+)
+@click.option(
+    "--modality",
+    "modalities",
+    multiple=True,
+    type=click.Choice(["alt", "captions", "objects", "ocr"]),
+    default=("alt", "ocr"),
+    show_default=True,
+    help="What it reads beside the text; may be given several times.",
+)
+def new(name: str, folder: Path | None, modalities: tuple[str, ...]) -> None:
+    """Make the package of a new plugin: one that works, to be changed into yours.
+
+    NAME is what routes call it: lower case, words joined by hyphens. docs/plugins.md goes through it.
+    """
+    from streamproc.cli.new_plugin.making import make_plugin
+
+    folder = folder or Path(name)
+    files = make_plugin(name, folder, tuple(dict.fromkeys(modalities)))
+    click.echo(f"made {folder}: {len(files)} files, a plugin that finds the names of a list. Next:\n")
+    for line in _next_steps(name, folder):
+        click.echo(f"    {line}")
+
+
+def _next_steps(name: str, folder: Path) -> list[str]:
+    """Four commands that can be copied as they are, also where streamproc is not on the path."""
+    bin_folder = Path(sys.executable).parent
+    found = shutil.which("streamproc")
+    prefix = "" if found and Path(found).parent == bin_folder else f"{shlex.quote(str(bin_folder))}/"
+    # pip takes a bare word for the name of a package in the index.
+    path = str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+    post = '{"platform": "x", "id": "1", "text": "Paris in June"}'
+    return [
+        f"{prefix}pip install -e {shlex.quote(path + '[test]')}",
+        f"{prefix}streamproc plugins check {name}",
+        f"{prefix}pytest {shlex.quote(str(folder))}",
+        f"echo '{post}' | {prefix}streamproc tag - --plugin {name}",
+    ]

@@ -103,7 +103,8 @@ def load_plugin(name: str, settings: PluginSettings | None = None) -> LoadedPlug
     """
     settings = settings or _implied(name)
     package = _package(name, settings)
-    plugin_name = settings.plugin or (package.plugin if package else None)
+    own = name if name in _installed(PLUGIN_GROUP) else None
+    plugin_name = settings.plugin or (package.plugin if package else None) or own
     if plugin_name is None:
         raise PluginError(
             f"plugins.{name}: give `plugin`, one of {', '.join(plugin_names()) or 'none installed'}"

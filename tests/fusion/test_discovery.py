@@ -11,7 +11,7 @@ from streamproc.fusion import discovery
 from streamproc.fusion.api import FusionModel, FusionPlugin, ModelPackage
 from streamproc.fusion.capitals import CapitalsModel, CapitalsPlugin
 from streamproc.settings import PluginSettings
-from streamproc.testing.contract import run_contract
+from streamproc.testing.contract import CHECKS, run_contract
 
 MODEL = ModelPackage(plugin="capitals", folder=Path(__file__).parent, notice="for research")
 NOT_A_PLUGIN = 3
@@ -60,7 +60,7 @@ HERE = __name__
 def test_the_built_in_plugin_is_found_and_keeps_the_contract() -> None:
     loaded = discovery.load_plugin("capitals")
     assert isinstance(loaded.model, CapitalsModel)
-    assert [outcome.fault for outcome in run_contract(loaded)] == [None] * 7
+    assert [outcome.fault for outcome in run_contract(loaded)] == [None] * len(CHECKS)
 
 
 def test_a_bad_plugin_is_named_and_the_others_still_load(
@@ -126,6 +126,10 @@ def test_a_plugin_can_be_named_by_module_and_class_without_being_installed() -> 
     assert discovery.load_plugin("mine", settings).name == "mine"
     with pytest.raises(PluginError, match="cannot be imported"):
         discovery.load_plugin("mine", PluginSettings(plugin="streamproc.fusion.capitals:Nobody"))
+
+
+def test_settings_of_an_installed_plugin_need_not_name_it_again() -> None:
+    assert isinstance(discovery.load_plugin("capitals", PluginSettings()).plugin, CapitalsPlugin)
 
 
 def test_an_installed_model_brings_its_plugin_and_its_notice(

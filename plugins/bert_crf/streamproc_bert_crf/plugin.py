@@ -6,9 +6,8 @@ from typing import ClassVar
 
 from streamproc.fusion.api import API_VERSION, Need
 from streamproc_bert_crf import __version__
-from streamproc_bert_crf.tagger import BertTagger
 from streamproc_mner.data.visual_context import KINDS
-from streamproc_mner.torch_serving import TaggerPlugin
+from streamproc_mner.family import TaggerPlugin
 
 
 class BertCrf(TaggerPlugin):
@@ -18,4 +17,4 @@ class BertCrf(TaggerPlugin):
     version: ClassVar[str] = __version__
     api_version: ClassVar[int] = API_VERSION
     modalities = dict.fromkeys(KINDS, Need.OPTIONAL)
-    network = BertTagger
+    network: ClassVar[str] = "streamproc_bert_crf.tagger:BertTagger"

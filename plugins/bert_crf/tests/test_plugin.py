@@ -14,8 +14,8 @@ from streamproc.fusion.discovery import find_plugin
 from streamproc.testing.contract import CHECKS
 from streamproc.vision.visuals import Captions
 from streamproc_bert_crf.plugin import BertCrf
+from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
-from streamproc_mner.torch_serving import TorchTaggerConfig
 
 TEXT = "Kevin Durant in Paris"
 SEEN = {"captions": Seen((Captions(("a man with a dog", "a photo of a stadium"), (-0.1, -0.2)),))}

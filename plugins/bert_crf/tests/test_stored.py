@@ -18,10 +18,10 @@ from streamproc_bert_crf.plugin import BertCrf
 from streamproc_bert_crf.tagger import BertTagger
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.decoding import Decoder
-from streamproc_mner.nn.stored import crf_of
+from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.saved_model import read_model
 from streamproc_mner.tagging import TaggerModel
-from streamproc_mner.torch_serving import TorchNetwork, TorchTaggerConfig
+from streamproc_mner.torch_serving import TorchNetwork
 
 TEXTS = ["Kevin Durant in Paris", "zebra", "RT @NASA: news 🎉", "harry potter at the stadium " * 8]
 
@@ -31,7 +31,7 @@ from pathlib import Path
 import torch
 from streamproc.fusion.api import FusionInput
 from streamproc_bert_crf.plugin import BertCrf
-from streamproc_mner.torch_serving import TorchTaggerConfig
+from streamproc_mner.family import TorchTaggerConfig
 torch.set_num_threads(1)
 for folder in sys.argv[1:3]:
     model = BertCrf(TorchTaggerConfig()).load(Path(folder), "cpu")
@@ -54,7 +54,7 @@ def _served(network: BertTagger, folder: Path) -> TaggerModel:
     return TaggerModel(
         TorchNetwork(network, torch.device("cpu"), torch.float32),
         PostEncoder.from_file(saved.tokenizer, saved.config.limits),
-        Decoder(saved.labels, crf_of(network.crf).scores()),
+        Decoder(saved.labels, network.crf_scores),
         kinds=(),
         batch_tokens=4096,
         handles=False,

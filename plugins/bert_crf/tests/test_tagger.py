@@ -22,12 +22,12 @@ from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment
 from streamproc_mner.decoding import Decoder
 from streamproc_mner.evaluation.spans import evaluate_spans
+from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.labels import Span, labels_of, may_follow
 from streamproc_mner.nn.inputs import inputs_of
-from streamproc_mner.nn.stored import crf_of
 from streamproc_mner.pictures import PictureBatch
 from streamproc_mner.tagging import Network, Scores, TaggerModel
-from streamproc_mner.torch_serving import TorchNetwork, TorchTaggerConfig
+from streamproc_mner.torch_serving import TorchNetwork
 from streamproc_mner.training.batches import target_of, view_of
 from streamproc_mner.training.objective import ita_loss
 from streamproc_mner.windows import Batch, Limits, pad
@@ -84,7 +84,7 @@ def _model(served: Network, network: BertTagger, tiny_encoder: Path) -> TaggerMo
     return TaggerModel(
         served,
         PostEncoder.from_file(tiny_encoder / "tokenizer.json", Limits()),
-        Decoder(LABELS, crf_of(network.crf).scores()),
+        Decoder(LABELS, network.crf_scores),
         kinds=(),
         batch_tokens=256,
         handles=True,

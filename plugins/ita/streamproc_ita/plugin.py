@@ -6,9 +6,8 @@ from typing import ClassVar
 
 from streamproc.fusion.api import API_VERSION, Need
 from streamproc_ita import __version__
-from streamproc_ita.tagger import ItaTagger
 from streamproc_mner.data.visual_context import KINDS
-from streamproc_mner.torch_serving import TaggerPlugin
+from streamproc_mner.family import TaggerPlugin
 
 
 class Ita(TaggerPlugin):
@@ -18,4 +17,4 @@ class Ita(TaggerPlugin):
     version: ClassVar[str] = __version__
     api_version: ClassVar[int] = API_VERSION
     modalities = dict.fromkeys((*KINDS, "grid"), Need.OPTIONAL)
-    network = ItaTagger
+    network: ClassVar[str] = "streamproc_ita.tagger:ItaTagger"

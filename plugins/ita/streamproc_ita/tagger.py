@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.inputs import Inputs, PictureInputs, at_words
@@ -39,8 +40,9 @@ class ItaTagger(ContextTagger):
     `cross-view-alignment` L = L_T + L_I+T + L_CVA.
 
     With `picture = grid` (`BERT-CRF +ImgFeat`, section 3.3) the 49 cells of the picture, projected
-    to the encoder's width, stand behind the text: v_j = W_v u_j + b. A post without a picture has
-    no such positions: they are masked.
+    to the encoder's width, stand behind the text: v_j = W_v u_j + b. All of them have the one position
+    behind the text's last: what a cell shows is told by its vector, where it lies is not. A post
+    without a picture has no such sub-tokens: they are masked.
 
     Args:
         settings: of the network.
@@ -61,18 +63,24 @@ class ItaTagger(ContextTagger):
         """Emissions of words."""
         if self.cells is None or inputs.picture is None:
             return super().forward(inputs, explain=explain)
-        embedded, mask = self._with_cells(inputs, inputs.picture, self.cells)
-        hidden = self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
-        emissions = self.emit(hidden[:, : inputs.ids.shape[1]], inputs.shapes)
+        embedded, mask, places = self._with_cells(inputs, inputs.picture, self.cells)
+        hidden = self.encoder(inputs_embeds=embedded, attention_mask=mask, position_ids=places)
+        emissions = self.emit(hidden.last_hidden_state[:, : inputs.ids.shape[1]], inputs.shapes)
         return Output(at_words(emissions, inputs.firsts))
 
     def _with_cells(
         self, inputs: Inputs, picture: PictureInputs, project: nn.Linear
-    ) -> tuple[Tensor, Tensor]:
-        """(B, S + N, W) what the encoder reads, and (B, S + N) its mask."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the encoder reads (B, S + N, W), its mask, and the positions (B, S + N)."""
         text = self.embed(inputs.ids, inputs.kinds, inputs.shapes)
         embedded = torch.cat([text, project(picture.features).to(text.dtype)], dim=1)
-        return embedded, torch.cat([inputs.mask, picture.mask.to(inputs.mask.dtype)], dim=1)
+        mask = torch.cat([inputs.mask, picture.mask.to(inputs.mask.dtype)], dim=1)
+        rows, length = inputs.ids.shape
+        own = torch.arange(length, device=mask.device).expand(rows, -1)
+        behind = inputs.mask.sum(dim=1, keepdim=True).expand(-1, picture.mask.shape[1])
+        places = torch.cat([own, behind], dim=1) + first_position(self.encoder)
+        last = int(self.encoder.config.max_position_embeddings) - 1
+        return embedded, mask, places.clamp(max=last)
 
     def loss(self, inputs: Inputs, gold: Tensor, text: Inputs | None = None) -> Tensor:
         """The objective that the settings name; see the class."""
@@ -85,3 +93,9 @@ class ItaTagger(ContextTagger):
     @property
     def trains_on_both_views(self) -> bool:
         return self.objective != "image+text"
+
+
+def first_position(encoder: PreTrainedModel) -> int:
+    """The number of the first position: RoBERTa's kin count from behind the padding's id."""
+    padding = getattr(encoder.embeddings, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1

@@ -19,12 +19,29 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PadScores:
+    """The transition scores of the label PAD, which sub-tokens have that are no word's first one.
+
+    Attributes:
+        into: (L,) from a word's label to PAD.
+        out: (L,) from PAD to a word's label.
+    """
+
+    into: NDArray[np.float32]
+    out: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CrfScores:
-    """The scores of a CRF: start (L,), transitions (L, L) from row to column, end (L,)."""
+    """The scores of a CRF: start (L,), transitions (L, L) from row to column, end (L,).
+
+    `pad` is there for a CRF over sub-tokens, `labels = pad-as-authors`.
+    """
 
     start: NDArray[np.float32]
     transitions: NDArray[np.float32]
     end: NDArray[np.float32]
+    pad: PadScores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +84,7 @@ class _Lattice:
         emitted: (T, B, L) exp of the emissions, each word's greatest 1.
         alphas, betas: (T, B, L), with alpha * beta the posteriors.
         scales: (T, B) what the alphas were divided by.
-        joined: (T, B) bool, where no transition score counts between a word and the next.
+        joined: (T, B) bool, see `Decoder.decode`.
     """
 
     emitted: Floats
@@ -88,12 +105,10 @@ class Decoder:
     def __init__(self, labels: Sequence[str], scores: CrfScores) -> None:
         self.labels = tuple(labels)
         self._start: Floats = (scores.start + start_constraints(labels)).astype(np.float64)
-        limits = transition_constraints(labels)
-        # With transition scores, and with the constraints of BIO alone: (2, L, L).
-        both = np.stack([scores.transitions + limits, limits])
-        self._transitions: Floats = both.astype(np.float64)
+        transitions, ends = _both_steps(scores)
+        self._transitions: Floats = transitions + transition_constraints(labels)
         self._steps: Floats = np.exp(self._transitions)
-        self._end: Floats = np.stack([scores.end, np.zeros_like(scores.end)]).astype(np.float64)
+        self._end: Floats = ends
         # The inside label of each label's type, or none (-1): what would make a span longer.
         self._inside = np.array([labels.index(f"I-{x[2:]}") if x != "O" else -1 for x in labels])
 
@@ -106,8 +121,8 @@ class Decoder:
 
         Args:
             emissions: (n, L) of each post's words; n may be 0.
-            joined: (n,) of each post: true where, between the word and the next (or the end), only
-                the constraints of BIO hold, and no transition (or end) score. Nowhere without it.
+            joined: (n,) of each post: true where labels PAD stand between the word and the next (or
+                the end), and the scores' `pad` count. Nowhere without it.
         """
         lengths = np.array([len(post) for post in emissions], np.int64)
         if not lengths.any():
@@ -131,11 +146,12 @@ class Decoder:
             for row, length in enumerate(lengths)
         ]
 
-    def posteriors(self, emissions: NDArray[np.float32]) -> Floats:
-        """(n, L): for one post, the probability of each label at each word."""
+    def posteriors(self, emissions: NDArray[np.float32], joined: NDArray[np.bool_] | None = None) -> Floats:
+        """(n, L): for one post, the probability of each label at each word; see `decode`."""
         padded = emissions[:, None, :].astype(np.float64)
         everywhere = np.ones(padded.shape[:2], bool)
-        lattice = self._lattice(padded, everywhere, ~everywhere)
+        free = ~everywhere if joined is None else joined[:, None]
+        lattice = self._lattice(padded, everywhere, free)
         return (lattice.alphas * lattice.betas)[:, 0]
 
     def _viterbi(
@@ -238,6 +254,19 @@ class Decoder:
             span = Span(start, stop, self.labels[int(labels[index])][2:])
             found[row_].append(ScoredSpan(span, float(probability[index])))
         return found
+
+
+def _both_steps(scores: CrfScores) -> tuple[Floats, Floats]:
+    """(2, L, L), (2, L): transition and end scores; second, those of words that are joined by PADs.
+
+    Through k PADs a step from y to y' scores A[y, PAD] + A[PAD, y'] and what all steps have in
+    common: (k - 1) A[PAD, PAD] and the PADs' emissions, or the end's score. That is left out.
+    """
+    transitions, end = scores.transitions.astype(np.float64), scores.end.astype(np.float64)
+    if scores.pad is None:
+        return transitions[None], end[None]
+    into, out = scores.pad.into.astype(np.float64), scores.pad.out.astype(np.float64)
+    return np.stack([transitions, into[:, None] + out]), np.stack([end, into])
 
 
 def forbid_entities(emissions: NDArray[np.float32], words: Sequence[int]) -> None:

@@ -65,6 +65,21 @@ class Crf(_Frozen):
     transitions: tuple[tuple[float, ...], ...]
     end: tuple[float, ...]
 
+    @classmethod
+    def of(cls, scores: CrfScores) -> Crf:
+        """The scores as they are stored.
+
+        Raises:
+            PluginError: sub-tokens are labelled PAD, which only a network in torch is served with.
+        """
+        if scores.pad is not None:
+            raise PluginError("labels = pad-as-authors cannot be exported: train with labels = first")
+        return cls(
+            start=tuple(scores.start.tolist()),
+            transitions=tuple(tuple(row) for row in scores.transitions.tolist()),
+            end=tuple(scores.end.tolist()),
+        )
+
     def scores(self) -> CrfScores:
         """As arrays."""
         arrays = (np.array(part, np.float32) for part in (self.start, self.transitions, self.end))
@@ -157,8 +172,8 @@ def read_model(folder: Path, weights: WeightsFile, network: str | None = None) -
     if config.crf is not None:
         _check_crf(folder, config.crf, len(labels))
     vocabulary = _read_vocabulary(folder)
-    if config.encoders or vocabulary is None:
-        _present(folder / TOKENIZER)
+    reads_words = weights == "model.safetensors" and not config.encoders
+    _present(folder / (VOCABULARY if reads_words else TOKENIZER))
     _check_weights(folder / weights, config.weights)
     return SavedModel(folder, config, labels, vocabulary)
 
@@ -292,7 +307,7 @@ def _check_weights(path: Path, expected: Weights) -> None:
 def _present(path: Path) -> None:
     if not path.is_file():
         raise PluginError(
-            f"{path}: missing; a saved model has {CONFIG}, {LABELS}, {TOKENIZER} and its weights"
+            f"{path}: missing; a saved model has {CONFIG}, {LABELS}, {TOKENIZER} or {VOCABULARY}, and its weights"
         )
 
 

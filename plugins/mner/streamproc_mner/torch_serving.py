@@ -1,68 +1,23 @@
-"""What plugins that serve with torch share: their configuration, the device, the network."""
+"""A saved model with its network in torch, ready to serve."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
 from streamproc.errors import PluginError
-from streamproc.fusion.api import FusionModel, FusionPlugin, Modality
+from streamproc.fusion.api import Modality
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.decoding import Decoder
+from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.inputs import inputs_of
-from streamproc_mner.nn.stored import crf_of, load_tagger
 from streamproc_mner.nn.tagger import Output, Tagger
 from streamproc_mner.pictures import PictureBatch
-from streamproc_mner.saved_model import SavedModel, read_model
+from streamproc_mner.saved_model import SavedModel
 from streamproc_mner.tagging import Encoder, Network, RawWeights, Scores, TaggerModel
 from streamproc_mner.vocabulary import WordEncoder
 from streamproc_mner.windows import Batch
-
-
-class TorchTaggerConfig(BaseModel):
-    """Configuration of a plugin that serves a saved tagger with torch."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    modalities: tuple[Modality, ...] | None = Field(
-        default=None,
-        description="what of the pictures is fed to the model, none for text only; "
-        "default: all it was trained on",
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        description="bfloat16 is faster where the hardware has it, but a post's scores then depend "
-        "a little on the batch it is in",
-    )
-    batch_tokens: int = Field(default=4096, ge=64, description="sub-tokens with padding in one run")
-    handles: bool = Field(default=False, description="also tag the names of mentioned accounts (`@name`)")
-
-
-class TaggerPlugin(FusionPlugin[TorchTaggerConfig]):
-    """A family of networks that are served with torch. A plugin names itself and its network.
-
-    Class attributes:
-        network: the family's network; a saved model has its settings.
-    """
-
-    Config: ClassVar[type[BaseModel]] = TorchTaggerConfig
-    network: ClassVar[type[Tagger]]
-
-    def load(self, model_dir: Path | None, device: str) -> FusionModel:
-        """Load a saved model with `model.safetensors`.
-
-        Raises:
-            PluginError: the folder is not whole or of another plugin, the device cannot be used, or
-                `modalities` names one that the model was not trained on.
-        """
-        if model_dir is None:
-            raise PluginError(f"{self.name} needs the folder of a saved model with model.safetensors")
-        saved = read_model(model_dir, "model.safetensors", self.name)
-        return served(saved, load_tagger(saved, self.network), self.config, device)
 
 
 class TorchNetwork(Network):
@@ -116,7 +71,7 @@ def served(saved: SavedModel, network: Tagger, config: TorchTaggerConfig, device
     return TaggerModel(
         TorchNetwork(network, usable_device(device), getattr(torch, config.precision)),
         encoder_for(network, saved),
-        Decoder(saved.labels, crf_of(network.crf).scores()),
+        Decoder(saved.labels, network.crf_scores),
         kinds=tuple(kind for kind in reads.kinds if kind in chosen),
         picture=reads.picture,
         blind=reads.picture is not None and reads.picture.modality not in chosen,

@@ -83,7 +83,7 @@ class Batch:
 def pad(windows: Sequence[Window]) -> Batch:
     """Windows as one batch. There is room for one word at least."""
     rows = len(windows)
-    length = max(len(window.ids) for window in windows)
+    length = max(1, *(len(window.ids) for window in windows))
     words = max(1, *(len(window.firsts) for window in windows))
     ids = np.zeros((rows, length), np.int64)
     mask, kinds = np.zeros_like(ids), np.zeros_like(ids)

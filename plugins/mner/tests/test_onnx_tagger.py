@@ -21,10 +21,9 @@ from streamproc.vision.visuals import Captions, OcrLine, OcrText
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.inputs import inputs_of
-from streamproc_mner.nn.stored import crf_of
 from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.onnx_tagger import OnnxNetwork, OnnxTagger, OnnxTaggerConfig
-from streamproc_mner.saved_model import write_model
+from streamproc_mner.saved_model import Crf, write_model
 from streamproc_mner.tagging import Scores, TaggerModel
 from streamproc_mner.training.export import export_onnx, round_to_half
 from streamproc_mner.windows import Batch, Limits
@@ -64,7 +63,7 @@ def folder(network: ContextTagger, tiny_encoder: Path, tmp_path_factory: pytest.
         tokenizer=tiny_encoder / "tokenizer.json",
         kinds=("alt", "ocr", "captions"),
         limits=LIMITS,
-        crf=crf_of(network.crf),
+        crf=Crf.of(network.crf_scores),
         metrics={},
         card="# tiny\n",
     )

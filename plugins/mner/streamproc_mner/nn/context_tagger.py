@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from streamproc.fusion.api import Modality
 from streamproc_mner.collate import KIND_IDS
 from streamproc_mner.nn.crf import CRF
-from streamproc_mner.nn.inputs import Inputs, at_words
+from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.softmax_head import SoftmaxHead
+from streamproc_mner.nn.subtoken_labels import FirstSubtokens, SubtokenLabels
 from streamproc_mner.nn.tagger import NetworkSettings, Output, Parts, Reads, Tagger
 from streamproc_mner.nn.word_shape import WordShapeEmbedding
 from streamproc_mner.words import SHAPE_SIZES
@@ -51,6 +52,7 @@ class ContextTagger(Tagger):
         labels: BIO labels.
         parts: give the encoder.
         reads: what it reads; by default the post and the settings' `context`.
+        subtokens: which of them carry labels; by default each word's first.
     """
 
     Settings: ClassVar[type[NetworkSettings]] = ContextTaggerSettings
@@ -61,6 +63,7 @@ class ContextTagger(Tagger):
         labels: Sequence[str],
         parts: Parts,
         reads: Reads | None = None,
+        subtokens: SubtokenLabels | None = None,
     ) -> None:
         super().__init__(settings, labels, parts, reads or Reads(kinds=settings.context))
         self.encoder = parts.encoder(settings.encoder)
@@ -71,14 +74,16 @@ class ContextTagger(Tagger):
         shaped = settings.word_shapes
         self.shape = WordShapeEmbedding(SHAPE_SIZES, width) if shaped else None
         self.dropout = nn.Dropout(settings.dropout)
-        self.output = nn.Linear(width, len(labels))
-        self.shape_output = WordShapeEmbedding(SHAPE_SIZES, len(labels)) if shaped else None
-        self.crf = CRF(labels) if settings.head == "crf" else SoftmaxHead(labels)
+        self.subtokens = subtokens or FirstSubtokens(labels)
+        names = self.subtokens.labels
+        self.output = nn.Linear(width, len(names))
+        self.shape_output = WordShapeEmbedding(SHAPE_SIZES, len(names)) if shaped else None
+        self.crf = CRF(names) if settings.head == "crf" else SoftmaxHead(names)
 
     def forward(self, inputs: Inputs, *, explain: bool = False) -> Output:
         """Emissions of words. Nothing is explained: a transformer's attention over words is no account."""
         emissions = self.position_emissions(inputs.ids, inputs.mask, inputs.kinds, inputs.shapes)
-        return Output(at_words(emissions, inputs.firsts))
+        return self.subtokens.output(emissions, inputs)
 
     def position_emissions(self, ids: Tensor, mask: Tensor, kinds: Tensor, shapes: Tensor) -> Tensor:
         """(B, S, L) emissions of all sub-tokens, float32; see `streamproc_mner.windows.Batch`."""

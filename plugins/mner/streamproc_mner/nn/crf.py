@@ -8,6 +8,8 @@ section 2.1. With emissions e and transitions A, a label sequence y of a post of
 
 Batches are padded on the right: `mask` is true for a post's words, which come first, and every
 post has at least one. All loops are over words; everything else is done for a batch at once.
+Half-precision emissions and scores are computed with in float32: a sum over many words, or of many
+sequences, is beyond their digits.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from streamproc_mner.decoding import CrfScores
 from streamproc_mner.labels import FORBIDDEN, start_constraints, transition_constraints
 
 UNKNOWN = -1
-"""A gold label that is not known: the likelihood sums over all that BIO allows there."""
+"""A gold label that is not known: the likelihood sums over all labels there."""
 
 
 class CRF(nn.Module):
@@ -58,13 +61,27 @@ class CRF(nn.Module):
         """
         choices = torch.arange(emissions.shape[-1], device=emissions.device)
         agrees = (gold.unsqueeze(-1) == choices) | (gold == UNKNOWN).unsqueeze(-1)
-        known = emissions.masked_fill(~agrees, FORBIDDEN)
+        return self.log_agreement(emissions, agrees, mask)
+
+    def log_agreement(self, emissions: Tensor, agrees: Tensor, mask: Tensor) -> Tensor:
+        """log p of all sequences whose every label is one of those that agree with what is known.
+
+        Args:
+            emissions: (B, T, L).
+            agrees: (B, T, L) bool, one label at least at each word.
+            mask: (B, T) bool.
+
+        Returns:
+            (B,), not above 0.
+        """
+        known = _wide(emissions).masked_fill(~agrees, FORBIDDEN)
         return self.log_partition(known, mask) - self.log_partition(emissions, mask)
 
     def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """(B,): log of the sum over all label sequences of exp(score), by the forward algorithm."""
-        alphas = self._forward(emissions, mask, self.start, self.transitions)
-        return torch.logsumexp(alphas[:, -1] + self.end, dim=-1)
+        start, transitions, end = self._scores(constrained=False)
+        alphas = self._forward(_wide(emissions), mask, start, transitions)
+        return torch.logsumexp(alphas[:, -1] + end, dim=-1)
 
     def log_posteriors(self, emissions: Tensor, mask: Tensor, *, constrained: bool = False) -> Tensor:
         """log p(y_i = l | post) by forward-backward (wang2022-ita eq. 5).
@@ -77,9 +94,10 @@ class CRF(nn.Module):
         Returns:
             (B, T, L); what stands at padding means nothing.
         """
-        start, transitions = self._scores(constrained)
+        emissions = _wide(emissions)
+        start, transitions, end = self._scores(constrained)
         alphas = self._forward(emissions, mask, start, transitions)
-        beta = self.end.expand(emissions.shape[0], -1)
+        beta = end.expand(emissions.shape[0], -1)
         betas = [beta]
         for t in range(emissions.shape[1] - 1, 0, -1):
             ahead = (beta + emissions[:, t]).unsqueeze(1) + transitions
@@ -99,7 +117,8 @@ class CRF(nn.Module):
         Returns:
             (B, T) label indices, 0 at padding.
         """
-        start, transitions = self._scores(constrained=True)
+        emissions = _wide(emissions)
+        start, transitions, end = self._scores(constrained=True)
         score = start + emissions[:, 0]
         stay = torch.arange(emissions.shape[-1], device=emissions.device).expand_as(score)
         steps: list[Tensor] = []
@@ -108,17 +127,24 @@ class CRF(nn.Module):
             here = mask[:, t, None]
             score = torch.where(here, best + emissions[:, t], score)
             steps.append(torch.where(here, before, stay))
-        label = (score + self.end).argmax(dim=-1)
+        label = (score + end).argmax(dim=-1)
         path = [label]
         for step in reversed(steps):
             label = step.gather(1, label.unsqueeze(1)).squeeze(1)
             path.append(label)
         return torch.stack(path[::-1], dim=1) * mask
 
-    def _scores(self, constrained: bool) -> tuple[Tensor, Tensor]:
+    def scores(self) -> CrfScores:
+        """The scores for decoding without torch."""
+        parts = (self.start, self.transitions, self.end)
+        start, transitions, end = (part.detach().float().cpu().numpy() for part in parts)
+        return CrfScores(start, transitions, end)
+
+    def _scores(self, constrained: bool) -> tuple[Tensor, Tensor, Tensor]:
+        start, transitions, end = _wide(self.start), _wide(self.transitions), _wide(self.end)
         if constrained:
-            return self.start + self.start_limits, self.transitions + self.transition_limits
-        return self.start, self.transitions
+            return start + self.start_limits, transitions + self.transition_limits, end
+        return start, transitions, end
 
     @staticmethod
     def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor) -> Tensor:
@@ -130,3 +156,8 @@ class CRF(nn.Module):
             alpha = torch.where(mask[:, t, None], ahead, alpha)
             alphas.append(alpha)
         return torch.stack(alphas, dim=1)
+
+
+def _wide(scores: Tensor) -> Tensor:
+    """As they are, or as float32 if they are in half precision."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))

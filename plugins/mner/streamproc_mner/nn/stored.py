@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from streamproc.errors import PluginError
-from streamproc_mner.nn.crf import CRF
 from streamproc_mner.nn.tagger import Parts, Tagger
-from streamproc_mner.saved_model import CONFIG, Crf, SavedModel, write_model
+from streamproc_mner.saved_model import CONFIG, SavedModel, write_model
 from streamproc_mner.vocabulary import Vocabulary
 from streamproc_mner.windows import Limits
 
@@ -40,7 +39,7 @@ def load_tagger(saved: SavedModel, network: type[TaggerT]) -> TaggerT:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(("settings", *map(str, first["loc"])))
         raise PluginError(f"{saved.folder / CONFIG}: {where}: {first['msg']}") from None
-    parts = Parts(lambda role, _: described_encoder(saved, role), saved.vocabulary)
+    parts = Parts(lambda role, _: described_encoder(saved, role), saved.vocabulary, read_vectors=None)
     built = network(settings, saved.labels, parts)  # type: ignore[call-arg]
     try:
         weights = load_file(saved.weights)
@@ -119,15 +118,6 @@ def without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
     if getattr(encoder, "pooler", None) is not None:
         encoder.register_module("pooler", None)
     return encoder
-
-
-def crf_of(crf: CRF) -> Crf:
-    """The scores of a CRF, for decoding without torch."""
-    return Crf(
-        start=tuple(crf.start.tolist()),
-        transitions=tuple(tuple(row) for row in crf.transitions.tolist()),
-        end=tuple(crf.end.tolist()),
-    )
 
 
 def _check(path: Path, network: nn.Module, weights: Mapping[str, Tensor]) -> None:

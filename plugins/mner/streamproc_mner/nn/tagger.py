@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -13,8 +14,10 @@ from transformers import PreTrainedModel
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import Modality
+from streamproc_mner.decoding import CrfScores
 from streamproc_mner.nn.crf import CRF
 from streamproc_mner.nn.inputs import Inputs
+from streamproc_mner.nn.word_vectors import WordTable, WordVectors, read_word_vectors
 from streamproc_mner.pictures import PictureNeed
 from streamproc_mner.vocabulary import Vocabulary
 
@@ -63,8 +66,8 @@ class Output:
 
     Attributes:
         emissions: (B, T, L) of words, float32; what stands at padding means nothing.
-        joined: (B, T) bool: between this word and the next (or the end) no transition score counts,
-            because other labels stood there (`labels = pad-as-authors`); `None` where none did.
+        joined: (B, T) bool: between this word and the next (or the end) stand sub-tokens with the
+            label PAD (`labels = pad-as-authors`); `None` where none are labelled.
         weights: by name, where they were asked for. Those over cells or regions mean nothing for a
             post without a picture.
     """
@@ -81,14 +84,19 @@ class Parts:
         find: gives the encoder with this role in the network and this name: pretrained, or of a
             saved model's configuration.
         vocabulary: for networks that look words or characters up.
+        read_vectors: reads a file of word vectors; `None` for a saved model, which has its own.
     """
 
     def __init__(
-        self, find: Callable[[str, str], PreTrainedModel], vocabulary: Vocabulary | None = None
+        self,
+        find: Callable[[str, str], PreTrainedModel],
+        vocabulary: Vocabulary | None = None,
+        read_vectors: Callable[[Path, Vocabulary, int], WordVectors] | None = read_word_vectors,
     ) -> None:
         self.configs: dict[str, dict[str, Any]] = {}
         self._find = find
         self._vocabulary = vocabulary
+        self._read_vectors = read_vectors
 
     def encoder(self, name: str, role: str = "text") -> PreTrainedModel:
         """The encoder of a name, with the role that it has in the network."""
@@ -106,6 +114,19 @@ class Parts:
         if self._vocabulary is None:
             raise PluginError("this network needs a vocabulary of words and characters")
         return self._vocabulary
+
+    def word_table(self, width: int, vectors: str | None, dropout: float = 0.0) -> WordTable:
+        """A table of the vocabulary's words.
+
+        Args:
+            width: of a word's vector.
+            vectors: file with pretrained vectors for some of them; not read for a saved model.
+            dropout: see `WordTable`.
+        """
+        table = WordTable(self.vocabulary.word_count, width, dropout)
+        if vectors is not None and self._read_vectors is not None:
+            table.fill(self._read_vectors(Path(vectors), self.vocabulary, width))
+        return table
 
 
 class Tagger(nn.Module, ABC):
@@ -159,6 +180,11 @@ class Tagger(nn.Module, ABC):
         """
         emissions = self(inputs).emissions
         return -self.crf.log_likelihood(emissions, gold, inputs.words).mean()
+
+    @property
+    def crf_scores(self) -> CrfScores:
+        """Of the CRF over words that the network is served with, for `decoding.Decoder`."""
+        return self.crf.scores()
 
     @property
     def trains_on_both_views(self) -> bool:

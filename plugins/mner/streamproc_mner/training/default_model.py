@@ -32,10 +32,9 @@ from streamproc_mner.evaluation.contexts import contexts_of, tag_labelled
 from streamproc_mner.evaluation.spans import Evaluation, evaluate_spans
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
-from streamproc_mner.nn.stored import crf_of
 from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
-from streamproc_mner.saved_model import METRICS, write_model
+from streamproc_mner.saved_model import METRICS, Crf, write_model
 from streamproc_mner.training.batches import LabelledBatches
 from streamproc_mner.training.export import export_onnx, round_to_half
 from streamproc_mner.training.loop import TrainingConfig, averaged, train
@@ -200,7 +199,7 @@ def finish(workshop: Workshop, weights: Mapping[str, Tensor], config: TrainingCo
         tokenizer=workshop.tokenizer,
         kinds=KINDS,
         limits=LIMITS,
-        crf=crf_of(network.crf),
+        crf=Crf.of(network.crf_scores),
         metrics=metrics,
     )
     write(card="")

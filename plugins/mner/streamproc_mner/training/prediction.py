@@ -9,9 +9,11 @@ import torch
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment
+from streamproc_mner.decoding import Decoder
 from streamproc_mner.labels import Span, spans_of
+from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.tagger import Tagger
-from streamproc_mner.training.batches import target_of, view_of
+from streamproc_mner.training.batches import view_of
 
 _BATCH = 64
 
@@ -42,11 +44,27 @@ def predict(
     for start in range(0, len(order), _BATCH):
         chosen = order[start : start + _BATCH]
         batch = [encoded[index] for index in chosen]
-        mask = target_of([posts[index] for index in chosen], batch, labels).mask
-        paths = network.crf.decode(network(view_of(batch)).emissions, mask)
-        for index, read, path in zip(chosen, batch, paths, strict=True):
+        for index, read, path in zip(chosen, batch, decoded(network, view_of(batch)), strict=True):
             names = ["O"] * len(posts[index].words)
-            for word, label in zip(read.kept[: len(read.windows[0].firsts)], path.tolist(), strict=False):
+            for word, label in zip(read.kept[: len(path)], path, strict=True):
                 names[word] = labels[label]
             predicted[index] = spans_of(names)
     return predicted
+
+
+@torch.no_grad()
+def decoded(network: Tagger, inputs: Inputs) -> list[list[int]]:
+    """The most probable labels of the words of each window, as they are served.
+
+    Args:
+        network: in evaluation mode.
+        inputs: the windows.
+    """
+    output = network(inputs)
+    counts = inputs.words.sum(dim=1).tolist()
+    emissions = [row[:count].numpy() for row, count in zip(output.emissions.cpu(), counts, strict=True)]
+    joined = None
+    if output.joined is not None:
+        joined = [row[:count].numpy() for row, count in zip(output.joined.cpu(), counts, strict=True)]
+    decoder = Decoder(network.labels, network.crf_scores)
+    return [post.labels.tolist() for post in decoder.decode(emissions, joined)]

@@ -1,0 +1,35 @@
+"""A whole text as one vector."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+
+class TextQuery(nn.Module):
+    """q = the last state of an LSTM that reads h_1 ... h_T (chen2021-wnut section 3.3, VAM).
+
+    Args:
+        words_width: of the words' representations h.
+        width: of q.
+    """
+
+    def __init__(self, words_width: int, width: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(words_width, width, batch_first=True)
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        """The state after the last word.
+
+        Args:
+            words: (B, T, words_width), zeros at padding.
+            mask: (B, T) bool, the words first. A text without words is read as one of zeros.
+
+        Returns:
+            (B, width).
+        """
+        lengths = mask.sum(dim=1).clamp(min=1).cpu()
+        packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
+        _, (state, _) = self.lstm(packed)
+        last: Tensor = state[-1]
+        return last

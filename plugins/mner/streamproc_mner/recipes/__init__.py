@@ -1,0 +1,1 @@
+"""Named recipes: every system of the five papers, as data over a plugin's configuration."""

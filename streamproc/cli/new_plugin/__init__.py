@@ -1,0 +1,1 @@
+"""`streamproc plugins new`: the template of a plugin package, and what writes it."""
