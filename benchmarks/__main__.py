@@ -1,4 +1,4 @@
-"""`make bench`: starts a broker of its own, runs everything in turn, prints a table."""
+"""`make bench`: the way through a broker of its own, then the model families; prints what each reached."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+from benchmarks import families
 from benchmarks.measuring import Measured, run_worker
 from benchmarks.posts import make_posts
 from streamproc.producing import BatchProducer, Outgoing
@@ -150,23 +151,36 @@ def machine() -> dict[str, str]:
     }
 
 
+def stream(rounds: int) -> dict[str, object]:
+    """The way through Kafka: measured and printed."""
+    with tempfile.TemporaryDirectory() as folder, kafka_service.running(Path(folder)) as kafka:
+        bench, ratios = run(kafka, rounds)
+    print()
+    for ratio in ratios:
+        values = ", ".join(f"{value:.3f}" for value in ratio.rounds)
+        verdict = "met   " if ratio.met else "MISSED"
+        print(f"{verdict} {ratio.what:42} {ratio.value:7.3f}  goal {ratio.goal}  ({values})")
+    measured = {name: [asdict(m) for m in all_] for name, all_ in bench.measured.items()}
+    return {"measured": measured, "ratios": [asdict(ratio) for ratio in ratios]}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (default 3)")
+    parser.add_argument(
+        "--only", choices=["stream", "families"], help="the way through Kafka, or the model families"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, kafka_service.running(Path(folder)) as kafka:
-        bench, ratios = run(kafka, given.rounds)
-    print()
-    for ratio in ratios:
-        rounds = ", ".join(f"{value:.3f}" for value in ratio.rounds)
-        verdict = "met   " if ratio.met else "MISSED"
-        print(f"{verdict} {ratio.what:42} {ratio.value:7.3f}  goal {ratio.goal}  ({rounds})")
+    found: dict[str, object] = {"machine": machine()}
+    if given.only != "families":
+        found |= stream(given.rounds)
+    if given.only != "stream":
+        speeds = families.measure(given.rounds, lambda speed: print(families.told(speed), flush=True))
+        found["families"] = [asdict(speed) for speed in speeds]
     print("; ".join(f"{name} {value}" for name, value in machine().items()))
     if given.json:
-        measured = {name: [asdict(m) for m in all_] for name, all_ in bench.measured.items()}
-        told = {"machine": machine(), "measured": measured, "ratios": [asdict(r) for r in ratios]}
-        given.json.write_text(json.dumps(told, indent=2) + "\n")
+        given.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0
 
 

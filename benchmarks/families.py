@@ -25,6 +25,7 @@ from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import find_model
 from streamproc.testing.visuals import example_value
 from streamproc.vision.visuals import Regions, Seen
+from streamproc_ita.tagger import ItaTagger
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.visual_context import segments_of
 from streamproc_mner.nn.coupled_lstm import CoupledLstm
@@ -152,9 +153,18 @@ def _bare(network: Tagger, inputs: Inputs) -> tuple[str, Callable[[], object]]:
             return "VisualBERT", partial(_run_visualbert, visual, inputs)
     for encoder in modules:
         if isinstance(encoder, BertModel):
-            return "BERT", partial(encoder, input_ids=inputs.ids, attention_mask=inputs.mask)
+            return _bare_bert(encoder, network, inputs)
     lstm, width = _lstm_like(network)
     return f"LSTM {width}x{lstm.hidden_size}", partial(lstm, torch.randn((*inputs.ids.shape, width)))
+
+
+def _bare_bert(encoder: BertModel, network: Tagger, inputs: Inputs) -> tuple[str, Callable[[], object]]:
+    """The encoder on the same sub-tokens; where the network adds the picture's cells, on as many more."""
+    ids, mask = inputs.ids, inputs.mask
+    if isinstance(network, ItaTagger) and inputs.picture is not None:
+        cells = inputs.picture.mask.to(ids.dtype)
+        ids, mask = torch.cat([ids, cells], dim=1), torch.cat([mask, cells], dim=1)
+    return "BERT", partial(encoder, input_ids=ids, attention_mask=mask)
 
 
 def _run_visualbert(encoder: VisualBertModel, inputs: Inputs) -> object:
@@ -176,3 +186,12 @@ def _lstm_like(network: Tagger) -> tuple[nn.LSTM, int]:
             hidden = module.width // 2
             return nn.LSTM(inputs, hidden, batch_first=True, bidirectional=True), inputs
     raise TypeError(f"{type(network).__name__} has neither a transformer nor an LSTM over words")
+
+
+def told(speed: Speed) -> str:
+    """One line."""
+    verdict = "met   " if speed.ratio >= speed.goal else "MISSED"
+    return (
+        f"{verdict} {speed.recipe:30} {speed.rate:8.1f} posts/s  {speed.against:13} {speed.bare_rate:8.1f}"
+        f"  ratio {speed.ratio:.3f}  goal {speed.goal}"
+    )

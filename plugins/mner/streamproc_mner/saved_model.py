@@ -307,7 +307,8 @@ def _check_weights(path: Path, expected: Weights) -> None:
 def _present(path: Path) -> None:
     if not path.is_file():
         raise PluginError(
-            f"{path}: missing; a saved model has {CONFIG}, {LABELS}, {TOKENIZER} or {VOCABULARY}, and its weights"
+            f"{path}: missing; a saved model has {CONFIG}, {LABELS}, its weights, "
+            f"and {TOKENIZER} or {VOCABULARY}"
         )
 
 
