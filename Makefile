@@ -1,5 +1,5 @@
 # Each target does its own set-up. `make demo` and `make test` are all that a newcomer needs.
-.PHONY: help demo test lint format bench recipes model clean
+.PHONY: help demo test lint format bench recipes model setup-models clean
 
 # The default model and what serves it: no torch.
 SERVING := -e .[demo] -e plugins/mner -e plugins/mner_tweets_sm
@@ -7,11 +7,14 @@ SERVING := -e .[demo] -e plugins/mner -e plugins/mner_tweets_sm
 FAMILIES := bert_crf bilstm_crf co_attention concat ita umt visual_attention visualbert
 EVERYTHING := -e .[demo] -e plugins/mner[train] -e plugins/mner_tweets_sm $(FAMILIES:%=-e plugins/%) -r requirements-dev.txt
 
+MODELS := $(SERVING) -e plugins/mner[train] $(FAMILIES:%=-e plugins/%)
+
 RUN := .venv/bin
 DEV := .venv-dev/bin
 
 help:
 	@echo "make demo    tag sample posts through an embedded broker, and watch it (options: make demo ARGS='--help')"
+	@echo "make setup-models  add torch and the model families to what the demo uses (several GB)"
 	@echo "make test    all tests, with real Kafka and Redis where they can be had"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   the speed figures of benchmarks/README.md"
@@ -20,6 +23,9 @@ help:
 
 demo: .venv
 	@$(RUN)/streamproc demo $(ARGS)
+
+setup-models:
+	@tools/venv.sh .venv $(MODELS)
 
 test: .venv-dev
 	$(DEV)/pytest $(ARGS)

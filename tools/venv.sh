@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make a virtual environment and install into it: tools/venv.sh FOLDER WHAT...
-# Does nothing when the folder is newer than what it was made from.
+# Does nothing when the folder holds all of it and is newer than what it was made from.
 set -eu
 
 folder=$1
@@ -8,8 +8,12 @@ shift
 cd "$(dirname "$0")/.."
 
 made_from="tools/venv.sh constraints.txt requirements-dev.txt pyproject.toml plugins/*/pyproject.toml"
-if [ -f "$folder/made" ] && [ "$(cat "$folder/made")" = "$*" ] &&
-    [ -z "$(find $made_from -newer "$folder/made")" ]; then
+holds_all() {
+    for what in "$@"; do
+        grep -qxF -e "$what" "$folder/made" || return 1
+    done
+}
+if [ -f "$folder/made" ] && holds_all "$@" && [ -z "$(find $made_from -newer "$folder/made")" ]; then
     exit 0
 fi
 
@@ -43,4 +47,4 @@ rm -f "$folder/made"
 [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "$@"
-echo "$*" >"$folder/made"
+printf '%s\n' "$@" >"$folder/made"

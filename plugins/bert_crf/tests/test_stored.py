@@ -151,3 +151,15 @@ def test_an_encoder_of_another_width_is_refused(copy: Path) -> None:
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(PluginError, match=r"encoder\..*intermediate.* has the shape \(64.*expected \(48"):
         _load(copy)
+
+
+def test_a_window_that_is_longer_than_the_encoder_takes_is_refused(copy: Path) -> None:
+    _change(copy, limits={"window": 300})
+    with pytest.raises(PluginError, match=r"limits\.window is 300, but the encoder takes 128 sub-tokens"):
+        _load(copy)
+
+
+def test_context_that_is_no_text_is_refused(copy: Path) -> None:
+    _change(copy, settings={"context": ["grid"]})
+    with pytest.raises(PluginError, match=r"settings\.context\.0: Input should be 'alt', 'ocr'"):
+        _load(copy)

@@ -8,10 +8,10 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.inputs import Inputs, PictureInputs, at_words
+from streamproc_mner.nn.positions import first_position
 from streamproc_mner.nn.tagger import NetworkSettings, Output, Parts, Reads
 from streamproc_mner.pictures import CELLS, PictureNeed
 from streamproc_mner.training.batches import Target
@@ -93,9 +93,3 @@ class ItaTagger(ContextTagger):
     @property
     def trains_on_both_views(self) -> bool:
         return self.objective != "image+text"
-
-
-def first_position(encoder: PreTrainedModel) -> int:
-    """The number of the first position: RoBERTa's kin count from behind the padding's id."""
-    padding = getattr(encoder.embeddings, "padding_idx", None)
-    return 0 if padding is None else int(padding) + 1

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from streamproc.errors import PluginError
-from streamproc.fusion.api import Modality
+from streamproc_mner.data.visual_context import Kind
 from streamproc_mner.nn.crf import CRF
 from streamproc_mner.nn.inputs import Inputs, at_words
 from streamproc_mner.nn.tagger import Attention, NetworkSettings, Output, Parts, Reads, Tagger
@@ -38,7 +38,7 @@ class VisualBertSettings(NetworkSettings):
     most_regions: int = Field(
         default=36, gt=0, description="regions of a picture that are read, the surest first"
     )
-    context: tuple[Modality, ...] = Field(
+    context: tuple[Kind, ...] = Field(
         default=(), description="visual context behind the post: alt, ocr, captions, objects"
     )
     dropout: float = Field(default=0.1, ge=0, lt=1, description="before the output layer")

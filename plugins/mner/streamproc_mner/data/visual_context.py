@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from streamproc.fusion.api import FusionInput, Modality
 from streamproc.vision.visuals import Captions, DetectedObject, Objects, OcrText
 
-KINDS: Final[tuple[Modality, ...]] = ("alt", "ocr", "captions", "objects")
+Kind = Literal["alt", "ocr", "captions", "objects"]
+"""What a picture is told in, as text."""
+
+KINDS: Final[tuple[Kind, ...]] = ("alt", "ocr", "captions", "objects")
 """The kinds of visual context, in the order in which they share the room that a post leaves.
 
 OCR, captions and object tags in wang2022-ita's order; before them what the author wrote.

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from streamproc.fusion.api import Modality
 from streamproc_mner.collate import KIND_IDS
+from streamproc_mner.data.visual_context import Kind
 from streamproc_mner.nn.crf import CRF
 from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.softmax_head import SoftmaxHead
@@ -26,7 +26,7 @@ class ContextTaggerSettings(NetworkSettings):
     head: Literal["crf", "softmax"] = Field(
         default="crf", description="softmax: labels do not depend on each other"
     )
-    context: tuple[Modality, ...] = Field(
+    context: tuple[Kind, ...] = Field(
         default=(), description="visual context behind the post: alt, ocr, captions, objects"
     )
     kind_embedding: bool = Field(default=False, description="tell the encoder the kind of each sub-token")

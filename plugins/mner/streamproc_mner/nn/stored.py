@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from streamproc.errors import PluginError
+from streamproc_mner.nn.positions import position_count
 from streamproc_mner.nn.tagger import Parts, Tagger
 from streamproc_mner.saved_model import CONFIG, SavedModel, write_model
 from streamproc_mner.vocabulary import Vocabulary
@@ -41,6 +42,7 @@ def load_tagger(saved: SavedModel, network: type[TaggerT]) -> TaggerT:
         raise PluginError(f"{saved.folder / CONFIG}: {where}: {first['msg']}") from None
     parts = Parts(lambda role, _: described_encoder(saved, role), saved.vocabulary, read_vectors=None)
     built = network(settings, saved.labels, parts)  # type: ignore[call-arg]
+    _check_window(saved, built)
     try:
         weights = load_file(saved.weights)
     except SafetensorError as error:
@@ -118,6 +120,17 @@ def without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
     if getattr(encoder, "pooler", None) is not None:
         encoder.register_module("pooler", None)
     return encoder
+
+
+def _check_window(saved: SavedModel, network: nn.Module) -> None:
+    """A window that is longer than an encoder takes would fail at the first long post."""
+    for module in network.modules():
+        taken = position_count(module) if isinstance(module, PreTrainedModel) else None
+        if taken is not None and taken < saved.config.limits.window:
+            raise PluginError(
+                f"{saved.folder / CONFIG}: limits.window is {saved.config.limits.window}, but the encoder "
+                f"takes {taken} sub-tokens: set it to {taken} or less"
+            )
 
 
 def _check(path: Path, network: nn.Module, weights: Mapping[str, Tensor]) -> None:

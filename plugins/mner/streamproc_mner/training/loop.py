@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
+from transformers import PreTrainedModel
 
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.nn.tagger import Tagger
@@ -113,9 +114,13 @@ def train(
 
 def _optimizer(network: Tagger, config: TrainingConfig) -> tuple[Optimizer, list[torch.nn.Parameter]]:
     named = list(network.named_parameters())
-    pretrained = [parameter for name, parameter in named if name.startswith("encoder.")]
-    inputs = [parameter for name, parameter in named if name.startswith(("kind.", "shape."))]
-    head = [parameter for name, parameter in named if not name.startswith(("encoder.", "kind.", "shape."))]
+    encoders = tuple(
+        f"{name}." for name, module in network.named_modules() if isinstance(module, PreTrainedModel)
+    )
+    read = ("kind.", "shape.")
+    pretrained = [parameter for name, parameter in named if name.startswith(encoders)]
+    inputs = [parameter for name, parameter in named if name.startswith(read)]
+    head = [parameter for name, parameter in named if not name.startswith((*encoders, *read))]
     decayed = [parameter for parameter in pretrained if parameter.dim() > 1]
     kept = [parameter for parameter in pretrained if parameter.dim() == 1]
     groups = [
