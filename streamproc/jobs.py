@@ -13,7 +13,7 @@ from streamproc.errors import PluginFailed, StreamprocError
 from streamproc.fusion.api import FusionInput, Need, Tagging
 from streamproc.fusion.tagger import Tagger
 from streamproc.ledger import Record
-from streamproc.output import Output, tagged_post
+from streamproc.output import Evidence, Output, tagged_post
 from streamproc.posts import Deletion, Post
 from streamproc.routing import Look
 from streamproc.vision.context import not_looked, still_to_look
@@ -48,12 +48,14 @@ class Job:
         left: plugins that have not ended with it.
         turn: set when its predecessor of the same key has ended; `None` when there was none.
         given: visuals that the source of the post already knows.
+        explain: whether somebody wants to know how the plugin came to its tags.
     """
 
     __slots__ = (
         "_index",
         "attempts",
         "batch",
+        "explain",
         "given",
         "left",
         "message",
@@ -75,14 +77,22 @@ class Job:
         self.left = 1
         self.turn: asyncio.Event | None = None
         self.given: Mapping[Modality, Visual] | None = getattr(record, "given", None)
+        self.explain: bool = getattr(record, "explain", False)
 
     def done(self) -> None:
         """It has ended; its offset may be committed."""
         self.batch.done(self._index)
 
-    def output(self, tagged: TaggedPost, key: str, shadow: bool, tagging: Tagging | None = None) -> Output:
+    def output(
+        self,
+        tagged: TaggedPost,
+        key: str,
+        shadow: bool,
+        tagging: Tagging | None = None,
+        evidence: Evidence | None = None,
+    ) -> Output:
         """What goes out for this message."""
-        return Output(tagged, key, shadow, self.record.offset, tagging)
+        return Output(tagged, key, shadow, self.record.offset, tagging, evidence)
 
     def letter(self, error: StreamprocError, stage: str, plugin: str | None = None) -> DeadLetter:
         """The dead letter of this message."""
@@ -179,7 +189,8 @@ class Call:
         tagged = tagged_post(
             self.post, tagging, self.tagger.info, self.visuals, job.revision, self.timings(now)
         )
-        return job.output(tagged, self.post.key, self.shadow, tagging)
+        evidence = Evidence(self.post, self.visuals) if job.explain else None
+        return job.output(tagged, self.post.key, self.shadow, tagging, evidence)
 
     def timings(self, now: float) -> Timings:
         """How long the post took so far; `now` is `time.monotonic()`."""

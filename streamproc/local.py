@@ -19,11 +19,15 @@ NO_TIME: Final = -1
 
 @dataclass(slots=True)
 class LocalRecord:
-    """A line of a file in the form of a Kafka record; `offset` is its line number, from 1."""
+    """A line of a file in the form of a Kafka record; `offset` is its line number, from 1.
+
+    `given` and `explain` become those of its `streamproc.jobs.Job`.
+    """
 
     offset: int
     value: bytes
     given: Mapping[Modality, Visual] | None = None
+    explain: bool = False
     topic: str = ""
     partition: int = 0
     timestamp: int = NO_TIME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,10 +15,19 @@ from streamproc.vision.visuals import Modality, Seen, Visual
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a plugin was shown: the post, and what was seen in its pictures or why nothing was."""
+
+    post: Post
+    visuals: Mapping[Modality, Visual]
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """One object to publish, with what it was made from.
 
     `origin` is whatever the source of posts put there to know its own again (a line number).
+    `evidence` is kept for posts that are to be explained.
     """
 
     tagged: TaggedPost
@@ -26,6 +35,7 @@ class Output:
     shadow: bool
     origin: object = None
     tagging: Tagging | None = None
+    evidence: Evidence | None = None
 
 
 class Sink(Protocol):

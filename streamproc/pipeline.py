@@ -206,7 +206,9 @@ class Pipeline:
         start = monotonic()
         # A post that others wait for, or that waited for a look, has waited enough.
         alone = all(call.job.turn is not None or call.look_ms is not None for call in able)
-        async for group in tagger.tag([call.input() for call in able], wait=not alone):
+        explain = any(call.job.explain for call in able)
+        posts = [call.input() for call in able]
+        async for group in tagger.tag(posts, wait=not alone, explain=explain):
             fused, took = [], milliseconds_since(start)
             for index, result in group:
                 call = able[index]
@@ -224,7 +226,7 @@ class Pipeline:
         wanted = still_to_look(call.visuals)
         seen: dict[Modality, Visual]
         try:
-            seen = await self.looker.look(call.post.picture_urls(), wanted)
+            seen = await self.looker.look(call.post.picture_urls(), wanted, show=call.job.explain)
         except Exception as error:
             logger.exception("look failed at %s-%d:%d", *_place(call.job))
             seen = dict.fromkeys(wanted, Missing("unavailable", f"look failed: {type(error).__name__}"))

@@ -26,7 +26,9 @@ class FakeEyes:
         self._missing = missing
         self._gate = gate
 
-    async def look(self, urls: Sequence[str], modalities: Collection[Modality]) -> dict[Modality, Visual]:
+    async def look(
+        self, urls: Sequence[str], modalities: Collection[Modality], *, show: bool = False
+    ) -> dict[Modality, Visual]:
         self.looks.append((urls, modalities))
         if self._gate is not None:
             await self._gate.wait()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkstemp
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
 from streamproc.cli.options import file_options, settings_from
+from streamproc.cli.whole_file import whole_file
 from streamproc.errors import SettingsError
 
 if TYPE_CHECKING:
+    from streamproc.explain.page import ExplainPage
     from streamproc.feeds.file import FileFeed
     from streamproc.feeds.formats import Format
     from streamproc.local import LocalRecord, OrderedSink
@@ -26,6 +26,7 @@ CHUNK: Final = 512
 """Lines that enter the pipeline together."""
 CHUNK_SECONDS: Final = 0.1
 CHUNKS_AT_ONCE: Final = 3
+EXPLAIN_LIMIT: Final = 200
 
 
 @click.command("tag")
@@ -48,6 +49,18 @@ CHUNKS_AT_ONCE: Final = 3
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder below which file: pictures are read.",
 )
+@click.option(
+    "--explain",
+    metavar="PAGE.html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a page that shows how the model came to its tags.",
+)
+@click.option(
+    "--explain-limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help=f"Show the first N posts on that page; by default {EXPLAIN_LIMIT}.",
+)
 @file_options
 def command(
     file: str,
@@ -56,6 +69,8 @@ def command(
     plugin: str | None,
     look: str | None,
     pictures: Path | None,
+    explain: Path | None,
+    explain_limit: int | None,
     config: Path | None,
     assignments: tuple[str, ...],
 ) -> None:
@@ -65,14 +80,27 @@ def command(
     finishing the rest.
     """
     from streamproc.feeds.file import FileConfig, FileFeed
+    from streamproc.local import OrderedSink
 
+    if explain is None and explain_limit is not None:
+        raise click.UsageError(
+            "--explain-limit is of a page that nobody asked for: give --explain FILE too"
+        )
+    if explain is not None and output is not None and explain.resolve() == output.resolve():
+        raise click.UsageError(f"--explain and --output both name {output}: name two files")
     settings = _without_shadows(with_route(settings_from(config, assignments), plugin, look))
     feed = FileFeed(FileConfig(path=file, format=form))
     size = Path(file).stat().st_size if file != "-" and Path(file).is_file() else None
-    with _writer(output, file) as stream, _progress(size) as advance:
-        failed = asyncio.run(_tag(settings, feed, stream, advance, pictures))
-    if failed:
-        click.echo(f"{failed} lines could not be tagged: see the error objects in the output", err=True)
+    with _output(output, file) as stream, _page(explain, file) as page, _progress(size) as advance:
+        explained = 0 if page is None else explain_limit or EXPLAIN_LIMIT
+        sink = OrderedSink(lambda line: stream.write(line + b"\n"), page.add if page else None)
+        asyncio.run(_tag(settings, feed, sink, stream.flush, advance, pictures, explained))
+        if page is not None:
+            page.finish(sink.failed)
+    if sink.failed:
+        click.echo(
+            f"{sink.failed} lines could not be tagged: see the error objects in the output", err=True
+        )
         sys.exit(1)
 
 
@@ -103,15 +131,16 @@ def with_route(settings: Settings, plugin: str | None, look: str | None) -> Sett
 async def _tag(
     settings: Settings,
     feed: FileFeed,
-    stream: BinaryIO,
+    sink: OrderedSink,
+    flush: Callable[[], None],
     advance: Callable[[int, int], None],
     pictures: Path | None,
-) -> int:
-    """Tag a feed into a stream; returns how many lines could not be tagged."""
-    from streamproc.local import LocalBatch, OrderedSink
+    explained: int,
+) -> None:
+    """Tag a feed into a sink; the first `explained` posts are to be explained."""
+    from streamproc.local import LocalBatch
     from streamproc.wiring import load_plugins, open_pipeline
 
-    sink = OrderedSink(lambda line: stream.write(line + b"\n"))
     plugins = await asyncio.to_thread(load_plugins, settings)
     room = asyncio.Semaphore(CHUNKS_AT_ONCE)
     async with open_pipeline(settings, sink, plugins, picture_folder=pictures) as pipeline:
@@ -119,23 +148,25 @@ async def _tag(
         async def process(records: list[LocalRecord], read: int) -> None:
             try:
                 await pipeline.process(LocalBatch(records, sink.end))
-                stream.flush()
+                flush()
                 advance(read, len(records))
             finally:
                 room.release()
 
         async with asyncio.TaskGroup() as tasks:
-            async for records, read in _chunks(feed, sink):
+            async for records, read in _chunks(feed, sink, explained):
                 await room.acquire()
                 tasks.create_task(process(records, read))
-    return sink.failed
 
 
-async def _chunks(feed: FileFeed, sink: OrderedSink) -> AsyncIterator[tuple[list[LocalRecord], int]]:
+async def _chunks(
+    feed: FileFeed, sink: OrderedSink, explained: int
+) -> AsyncIterator[tuple[list[LocalRecord], int]]:
     """Lines of the feed by the chunk, with the bytes read; those of a slow pipe do not wait to fill one."""
     from streamproc.feeds.api import BadLine
     from streamproc.feeds.batches import batches
     from streamproc.local import LocalRecord
+    from streamproc.posts import Post
 
     async for items in batches(feed, CHUNK, CHUNK_SECONDS):
         records: list[LocalRecord] = []
@@ -146,52 +177,43 @@ async def _chunks(feed: FileFeed, sink: OrderedSink) -> AsyncIterator[tuple[list
                 sink.end(item.line)
             else:
                 value = item.message.model_dump_json(exclude_none=True).encode()
-                records.append(LocalRecord(item.line, value, item.visuals or None))
+                explain = explained > 0 and isinstance(item.message, Post)
+                explained -= explain
+                records.append(LocalRecord(item.line, value, item.visuals or None, explain))
         yield records, sum(len(item.raw) + 1 for item in items)
 
 
 @contextmanager
-def _writer(output: Path | None, source: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that is there whole or not at all.
+def _output(path: Path | None, source: str) -> Iterator[BinaryIO]:
+    """A file, or standard output.
 
     Raises:
-        SettingsError: it cannot be written, or is the file that is read.
+        SettingsError: it cannot be written.
     """
-    if output is None:
-        if sys.stdout is None:
-            raise SettingsError("standard output is closed: give --output FILE")
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    target = output.resolve()
-    if source != "-" and target.exists() and Path(source).exists() and target.samefile(source):
-        raise SettingsError(f"--output {output} is the file that is read: name another one")
-    draft: Path | None = None
-    try:
-        if target.exists() and not target.is_file():
-            stream: BinaryIO = target.open("wb")  # a device or a pipe is written to as it is
-        else:
-            stream, draft = _draft_beside(target)
-    except OSError as error:
-        raise SettingsError(f"cannot write {output}: {error.strerror}") from None
-    try:
-        with stream:
+    if path is not None:
+        with whole_file("--output", path, source) as stream:
             yield stream
-    except BaseException:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
-        raise
-    if draft is not None:
-        draft.replace(target)
+        return
+    if sys.stdout is None:
+        raise SettingsError("standard output is closed: give --output FILE")
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
-def _draft_beside(target: Path) -> tuple[BinaryIO, Path]:
-    """A new file with the permissions that a plain open would give it."""
-    number, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.fchmod(number, 0o666 & ~umask)
-    return os.fdopen(number, "wb"), Path(name)
+@contextmanager
+def _page(path: Path | None, source: str) -> Iterator[ExplainPage | None]:
+    """The page that was asked for.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    from streamproc.explain.page import ExplainPage
+
+    with whole_file("--explain", path, source) as stream:
+        yield ExplainPage(stream.write, "standard input" if source == "-" else Path(source).name)
 
 
 @contextmanager

@@ -108,9 +108,11 @@ class WatchedLooker:
         """What the looker that it wraps can look at."""
         return self._looker.modalities
 
-    async def look(self, urls: Sequence[str], modalities: Collection[Modality]) -> dict[Modality, Visual]:
+    async def look(
+        self, urls: Sequence[str], modalities: Collection[Modality], *, show: bool = False
+    ) -> dict[Modality, Visual]:
         """What was seen, or why not, for each modality."""
-        seen = await self._looker.look(urls, modalities)
+        seen = await self._looker.look(urls, modalities, show=show)
         self._scene.remember_look(urls, seen)
         return seen
 

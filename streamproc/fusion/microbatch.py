@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.runner import Result
 from streamproc.settings import Batching
+
+
+class TagBatch(Protocol):
+    """Tags one micro-batch: a result for each post, in order."""
+
+    async def __call__(self, batch: Sequence[FusionInput], *, explain: bool) -> list[Result]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +28,7 @@ class _Submission:
     """Posts that came together: their results go back in groups, as micro-batches finish."""
 
     finished: asyncio.Queue[list[tuple[int, Result]] | BaseException]
+    explain: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -35,13 +43,13 @@ class MicroBatcher:
     """Gathers posts for one plugin and tags them in micro-batches.
 
     Args:
-        tag: tags one micro-batch; a result for each post, in order.
+        tag: tags one micro-batch.
         limits: how many posts and padded tokens a micro-batch may have, and how long a post waits.
     """
 
     def __init__(
         self,
-        tag: Callable[[Sequence[FusionInput]], Awaitable[list[Result]]],
+        tag: TagBatch,
         limits: Batching,
     ) -> None:
         self._tag = tag
@@ -54,20 +62,21 @@ class MicroBatcher:
         self._task: asyncio.Task[None] | None = None
 
     async def tag(
-        self, posts: Sequence[FusionInput], *, wait: bool = True
+        self, posts: Sequence[FusionInput], *, wait: bool = True, explain: bool = False
     ) -> AsyncIterator[list[tuple[int, Result]]]:
         """Results of these posts with their index, a group for each micro-batch that finishes.
 
         Args:
             posts: to be tagged.
             wait: whether they wait for company; a post on which others wait does not.
+            explain: ask for explanations; those who share a micro-batch with these get them too.
         """
         if not posts:
             return
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="micro-batches")
             self._task.add_done_callback(self._give_up)
-        submission = _Submission(asyncio.Queue())
+        submission = _Submission(asyncio.Queue(), explain)
         self._waiting.extend(
             _Waiting(post, estimated_tokens(post.text), submission, index)
             for index, post in enumerate(posts)
@@ -128,7 +137,8 @@ class MicroBatcher:
     async def _tag_batch(self, batch: list[_Waiting]) -> None:
         groups: dict[_Submission, list[tuple[int, Result]]] = {}
         try:
-            results = await self._tag([waiting.post for waiting in batch])
+            explain = any(waiting.submission.explain for waiting in batch)
+            results = await self._tag([waiting.post for waiting in batch], explain=explain)
         except Exception as error:  # noqa: BLE001 - handed to those who wait; this loop serves all the others
             for submission in {waiting.submission for waiting in batch}:
                 submission.finished.put_nowait(error)

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from streamproc.daemon import DaemonThread, run_in_daemon_thread
 from streamproc.errors import PluginFailed
 from streamproc.fusion.api import FusionInput, FusionModel, Tagging
+from streamproc.fusion.explanations import explanation_fault
 
 Result: TypeAlias = Tagging | PluginFailed
 
@@ -107,7 +108,7 @@ def _checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
 
 
 def _fault(post: FusionInput, tagging: Tagging) -> str | None:
-    """What is wrong: no tagging, offsets that do not give the entity's text, no probabilities."""
+    """What is wrong: no tagging, wrong offsets, no probabilities, a malformed explanation."""
     if not isinstance(tagging, Tagging):
         return f"expected a Tagging, got {type(tagging).__name__}"
     if not 0.0 <= tagging.uncertainty <= 1.0:
@@ -119,4 +120,4 @@ def _fault(post: FusionInput, tagging: Tagging) -> str | None:
         if type(entity.type) is not str or not 0.0 <= entity.score <= 1.0:
             return f"entity {entity.text!r}: expected a type and a score from 0 to 1"
         end = entity.end
-    return None
+    return None if tagging.explanation is None else explanation_fault(text, tagging.explanation)

@@ -38,15 +38,16 @@ class Tagger:
         return cls(info, loaded.model.modalities, ThreadRunner(loaded.name, loaded.model), batching)
 
     def tag(
-        self, posts: Sequence[FusionInput], *, wait: bool = True
+        self, posts: Sequence[FusionInput], *, wait: bool = True, explain: bool = False
     ) -> AsyncIterator[list[tuple[int, Result]]]:
         """Results with the index of their post, a group for each micro-batch that finishes.
 
         Args:
             posts: to be tagged.
             wait: whether they wait for company.
+            explain: ask for explanations.
         """
-        return self._batcher.tag(posts, wait=wait)
+        return self._batcher.tag(posts, wait=wait, explain=explain)
 
     async def close(self) -> None:
         """Finish the running micro-batch and give the model back."""

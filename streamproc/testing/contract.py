@@ -19,6 +19,7 @@ import numpy as np
 
 from streamproc.fusion.api import FusionInput, FusionModel, Need, Tagging
 from streamproc.fusion.discovery import LoadedPlugin
+from streamproc.fusion.explanations import explanation_fault
 from streamproc.testing.visuals import example_value
 from streamproc.vision.visuals import Missing, Modality, Seen, Visual
 
@@ -147,10 +148,19 @@ def long_posts_and_many_emoji_are_tagged(model: FusionModel) -> None:
         raise ContractBroken("a long post has no tagging")
 
 
+def an_explained_post_is_tagged_the_same(model: FusionModel) -> None:
+    """`explain` gives the entities and scores of `tag`, and explanations that are well formed."""
+    posts = _inputs(model, TEXTS)
+    for post, tagged, told in zip(posts, model.tag(posts), model.explain(posts), strict=True):
+        _same(tagged, told, f"{post.text[:40]!r} tagged and explained")
+        if told.explanation is not None and (fault := explanation_fault(post.text, told.explanation)):
+            raise ContractBroken(f"{post.text[:40]!r}: {fault}")
+
+
 def inputs_and_taggings_can_cross_a_process_border(model: FusionModel) -> None:
     """What goes in and comes out can be pickled and is then the same."""
     posts = _inputs(model, TEXTS[:4])
-    for value in (posts[1], *model.tag(posts)):
+    for value in (posts[1], *model.tag(posts), *model.explain(posts)):
         copy: Any = pickle.loads(pickle.dumps(value))
         if isinstance(value, Tagging) and copy != value:
             raise ContractBroken("a tagging changes when it is pickled")
@@ -163,6 +173,7 @@ CHECKS: Final[tuple[Callable[[FusionModel], None], ...]] = (
     a_post_is_tagged_the_same_alone_and_in_any_batch,
     a_missing_modality_is_data,
     long_posts_and_many_emoji_are_tagged,
+    an_explained_post_is_tagged_the_same,
     inputs_and_taggings_can_cross_a_process_border,
 )
 

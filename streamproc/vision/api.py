@@ -72,6 +72,8 @@ class Looking(Protocol):
         """What a look can give here."""
         ...
 
-    async def look(self, urls: Sequence[str], modalities: Collection[Modality]) -> dict[Modality, Visual]:
-        """What was seen, or why not, for each modality."""
+    async def look(
+        self, urls: Sequence[str], modalities: Collection[Modality], *, show: bool = False
+    ) -> dict[Modality, Visual]:
+        """What was seen, or why not, for each modality; `show` asks for thumbnails too."""
         ...

@@ -20,7 +20,8 @@ from streamproc.vision.decode import DecodeLimits, decode, digest_of
 from streamproc.vision.failures import Failure, RecentFailures
 from streamproc.vision.fetch import Fetcher
 from streamproc.vision.flights import SingleFlight
-from streamproc.vision.visuals import Missing, Modality, Seen, Value, Visual
+from streamproc.vision.thumbnail import thumbnail_of
+from streamproc.vision.visuals import Missing, Modality, Seen, Thumbnail, Value, Visual
 
 _DECODERS: Final = 2
 
@@ -29,6 +30,14 @@ Outcome: TypeAlias = Value | Failure
 """What one picture gave for one modality, or why nothing."""
 Recall: TypeAlias = Callable[[], Awaitable[dict[str, Value | None]]]
 Decode: TypeAlias = Callable[[], Awaitable[Picture | Failure]]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one picture gave, and a small copy of it where one was asked for and could be made."""
+
+    outcomes: Mapping[Modality, Outcome]
+    thumbnail: Thumbnail | None = None
 
 
 @dataclass(slots=True)
@@ -94,7 +103,9 @@ class Looker:
         """What there are extractors for."""
         return self._extractors.keys()
 
-    async def look(self, urls: Sequence[str], modalities: Collection[Modality]) -> dict[Modality, Visual]:
+    async def look(
+        self, urls: Sequence[str], modalities: Collection[Modality], *, show: bool = False
+    ) -> dict[Modality, Visual]:
         """What is to be seen in the pictures of one post, by modality.
 
         Pictures that cannot be had are left out; a modality that no picture gave is `Missing`
@@ -103,6 +114,7 @@ class Looker:
         Args:
             urls: where the pictures are.
             modalities: what is wanted.
+            show: also give thumbnails of the pictures.
         """
         if not urls:
             return dict.fromkeys(modalities, Missing("absent"))
@@ -113,9 +125,9 @@ class Looker:
         if wanted:
             first = tuple(dict.fromkeys(urls))[: self._max_pictures]
             async with asyncio.TaskGroup() as tasks:
-                looks = [tasks.create_task(self._share(url, wanted)) for url in first]
+                looks = [tasks.create_task(self._share(url, wanted, show)) for url in first]
             pictures = [look.result() for look in looks]
-            seen |= {m: _visual([picture[m] for picture in pictures]) for m in wanted}
+            seen |= {m: _visual(pictures, m) for m in wanted}
         return seen
 
     async def close(self) -> None:
@@ -129,27 +141,26 @@ class Looker:
 
     # -- one picture -----------------------------------------------------------------------
 
-    async def _share(self, url: str, modalities: tuple[Modality, ...]) -> dict[Modality, Outcome]:
+    async def _share(self, url: str, modalities: tuple[Modality, ...], show: bool) -> Looked:
         """A look at one picture, shared with all who want the same at this moment."""
         name = blake2b(url.encode("utf-8", "surrogatepass")).digest()
         if (failure := self._failures.get(name)) is not None:
-            return dict.fromkeys(modalities, failure)
-        return await self._join(("look", name, modalities), partial(self._look_at, url, name, modalities))
+            return Looked(dict.fromkeys(modalities, failure))
+        work = partial(self._look_at, url, name, modalities, show)
+        return await self._join(("look", name, modalities, show), work)
 
-    async def _look_at(
-        self, url: str, name: bytes, modalities: tuple[Modality, ...]
-    ) -> dict[Modality, Outcome]:
+    async def _look_at(self, url: str, name: bytes, modalities: tuple[Modality, ...], show: bool) -> Looked:
         """One picture, when it has its turn."""
         async with self._turns:
             try:
                 async with asyncio.timeout(self._deadline_s):
                     data = await self._flights.run(("fetch", name), partial(self._fetch, url, name))
                     if isinstance(data, Failure):
-                        return dict.fromkeys(modalities, data)
-                    return await self._values(data, modalities)
+                        return Looked(dict.fromkeys(modalities, data))
+                    return await self._values(data, modalities, show)
             except TimeoutError:
                 slow = ExtractorUnavailable(f"looking took longer than {self._deadline_s:g} s")
-                return dict.fromkeys(modalities, Failure.of(slow))
+                return Looked(dict.fromkeys(modalities, Failure.of(slow)))
 
     async def _fetch(self, url: str, name: bytes) -> bytes | Failure:
         try:
@@ -160,11 +171,11 @@ class Looker:
         self.counts.fetched_bytes += len(data)
         return data
 
-    async def _values(self, data: bytes, modalities: tuple[Modality, ...]) -> dict[Modality, Outcome]:
+    async def _values(self, data: bytes, modalities: tuple[Modality, ...], show: bool) -> Looked:
         """What a picture gives for each modality."""
         digest = await asyncio.to_thread(digest_of, data)
         if (failure := self._failures.get(digest)) is not None:
-            return dict.fromkeys(modalities, failure)
+            return Looked(dict.fromkeys(modalities, failure))
         keys = {m: f"{m}:{self._extractors[m].version}:{digest}" for m in modalities}
         # One round trip for all of them. It is asked for inside the flights of the values, so that
         # nobody can come between the cache's no and the extractor's answer and look again.
@@ -177,7 +188,8 @@ class Looker:
                 m: tasks.create_task(self._join(key, partial(self._value, m, key, recall, decode)))
                 for m, key in keys.items()
             }
-        return {m: look.result() for m, look in looks.items()}
+            copy = tasks.create_task(self._thumbnail(decode)) if show else None
+        return Looked({m: look.result() for m, look in looks.items()}, copy.result() if copy else None)
 
     async def _value(self, modality: Modality, key: str, recall: Recall, decode: Decode) -> Outcome:
         """From the cache; else the extractor looks, and the cache learns."""
@@ -195,6 +207,12 @@ class Looker:
         self.counts.extracted += 1
         await self._cache.put({key: value})
         return value
+
+    async def _thumbnail(self, decode: Decode) -> Thumbnail | None:
+        picture = await decode()
+        if isinstance(picture, Failure):
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, thumbnail_of, picture)
 
     async def _recall(self, keys: Sequence[str]) -> dict[str, Value | None]:
         return dict(zip(keys, await self._cache.get(keys), strict=True))
@@ -217,10 +235,16 @@ class Looker:
         return await self._flights.run(key, work)
 
 
-def _visual(outcomes: Sequence[Outcome]) -> Visual:
+def _visual(pictures: Sequence[Looked], modality: Modality) -> Visual:
     """What the pictures of a post gave together for one modality."""
-    values = tuple(outcome for outcome in outcomes if not isinstance(outcome, Failure))
+    values: list[Value] = []
+    thumbnails = []
+    for picture in pictures:
+        outcome = picture.outcomes[modality]
+        if not isinstance(outcome, Failure):
+            values.append(outcome)
+            thumbnails.append(picture.thumbnail)
     if values:
-        return Seen(values)
-    first = outcomes[0]
+        return Seen(tuple(values), tuple(thumbnails) if any(thumbnails) else ())
+    first = pictures[0].outcomes[modality]
     return Missing("unavailable", first.reason if isinstance(first, Failure) else None)

@@ -81,10 +81,27 @@ Value: TypeAlias = str | Captions | Objects | OcrText | Regions | NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small copy of a picture for people to look at: a JPEG of our own making, never a stranger's.
+
+    `digest` is the picture's identity; width and height are the copy's, in pixels.
+    """
+
+    digest: str
+    width: int
+    height: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen, one value for each of the post's pictures that could be had, in order."""
+    """What was seen, one value for each of the post's pictures that could be had, in order.
+
+    `thumbnails` are of the same pictures; there are none where nobody asked to be shown them.
+    """
 
     values: tuple[Value, ...]
+    thumbnails: tuple[Thumbnail | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

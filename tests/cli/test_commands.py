@@ -171,7 +171,7 @@ def test_plugins_list_names_the_built_in_one_and_check_runs_the_contract() -> No
     } in rows
     done = streamproc("plugins", "check", "capitals")
     assert done.returncode == 0
-    assert b"7 of 7 checks passed" in done.stdout
+    assert b"8 of 8 checks passed" in done.stdout
 
 
 def test_doctor_says_what_is_missing_and_what_to_do() -> None:

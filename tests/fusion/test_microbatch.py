@@ -19,10 +19,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.explained: list[bool] = []
         self.gate: asyncio.Event | None = None
 
-    async def __call__(self, batch: Sequence[FusionInput]) -> list[Result]:
+    async def __call__(self, batch: Sequence[FusionInput], *, explain: bool) -> list[Result]:
         self.batches.append([post.text for post in batch])
+        self.explained.append(explain)
         if self.gate is not None:
             await self.gate.wait()
         return [Tagging((), (), float(len(post.text))) for post in batch]
@@ -88,10 +90,10 @@ async def test_a_batch_that_cannot_be_run_is_raised_to_those_who_wait_and_the_ne
     recorder = Recorder()
     broken = True
 
-    async def tag(batch: Sequence[FusionInput]) -> list[Result]:
+    async def tag(batch: Sequence[FusionInput], *, explain: bool) -> list[Result]:
         if broken:
             raise RuntimeError("no thread")
-        return await recorder(batch)
+        return await recorder(batch, explain=explain)
 
     batcher = MicroBatcher(tag, Batching(wait_ms=0))
     with pytest.raises(RuntimeError, match="no thread"):
@@ -101,8 +103,30 @@ async def test_a_batch_that_cannot_be_run_is_raised_to_those_who_wait_and_the_ne
     await batcher.close()
 
 
+async def test_a_micro_batch_is_explained_when_somebody_in_it_asked_and_no_other_one() -> None:
+    recorder = Recorder()
+    recorder.gate = asyncio.Event()
+    batcher = MicroBatcher(recorder, Batching(posts=2, wait_ms=0))
+
+    async def submit(text: str, explain: bool) -> None:
+        async for _ in batcher.tag([FusionInput(text)], explain=explain):
+            pass
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(submit("first", False))
+        while not recorder.batches:
+            await asyncio.sleep(0)
+        for text, explain in (("a", False), ("b", True), ("longer", False), ("longest", False)):
+            tasks.create_task(submit(text, explain))
+        await asyncio.sleep(0)
+        recorder.gate.set()
+    told = dict(zip(map(tuple, recorder.batches), recorder.explained, strict=True))
+    assert told == {("first",): False, ("a", "b"): True, ("longer", "longest"): False}
+    await batcher.close()
+
+
 async def test_a_failure_is_a_result_like_any_other() -> None:
-    async def tag(batch: Sequence[FusionInput]) -> list[Result]:
+    async def tag(batch: Sequence[FusionInput], *, explain: bool) -> list[Result]:
         return [PluginFailed("no") for _ in batch]
 
     batcher = MicroBatcher(tag, Batching(wait_ms=0))

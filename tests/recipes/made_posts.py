@@ -61,7 +61,7 @@ class PostMaker:
         self._random = random.Random(seed)
         self._numbers = np.random.default_rng(seed)
         # What stands for each type: the same for training posts and for others.
-        self._prototypes = np.random.default_rng(7).choice((-1.0, 1.0), (len(TYPES), width)) * 1.5
+        self._prototypes = prototypes(width)
 
     def make(self, count: int) -> list[MadePost]:
         """New posts."""
@@ -105,6 +105,11 @@ class PostMaker:
 
     def _noise(self, vectors: int) -> np.ndarray:
         return self._numbers.normal(0.0, 0.3, (vectors, self._width))
+
+
+def prototypes(width: int) -> np.ndarray:
+    """(4, width): the vector that stands for each type in a picture."""
+    return np.random.default_rng(7).choice((-1.0, 1.0), (len(TYPES), width)) * 1.5
 
 
 def shuffled(posts: Sequence[MadePost], seed: int = 3) -> list[MadePost]:

@@ -102,7 +102,9 @@ class PostEncoder:
         cuts = cut_windows(starts, len(ids), self._limits.window - 2, self._limits.overlap)
         longest = max(cut.end - cut.begin for cut in cuts)
         tail_ids, tail_kinds = self._fit(context, self._limits.window - 2 - longest)
-        spelled = self._characters and self._characters.spell([words[i] for i in kept], self._limits.word)
+        spelled = None
+        if self._characters is not None:
+            spelled = self._characters.spell([words[place] for place in kept], self._limits.word)
         windows = tuple(
             Window(
                 np.concatenate(([self._cls], ids[cut.begin : cut.end], [self._sep], tail_ids)),

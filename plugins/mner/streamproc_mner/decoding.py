@@ -208,7 +208,8 @@ class Decoder:
     def _last(here: NDArray[np.bool_], joined: NDArray[np.bool_]) -> NDArray[np.int64]:
         """(B,): 1 for posts whose last word is joined to the end."""
         last = np.maximum(here.sum(axis=0) - 1, 0)
-        return joined[last, np.arange(here.shape[1])].astype(np.int64)
+        flags: NDArray[np.int64] = joined[last, np.arange(here.shape[1])].astype(np.int64)
+        return flags
 
     def _spans(
         self, paths: NDArray[np.int64], here: NDArray[np.bool_], lattice: _Lattice

@@ -82,8 +82,10 @@ class Crf(_Frozen):
 
     def scores(self) -> CrfScores:
         """As arrays."""
-        arrays = (np.array(part, np.float32) for part in (self.start, self.transitions, self.end))
-        return CrfScores(*arrays)
+        start, transitions, end = (
+            np.array(part, np.float32) for part in (self.start, self.transitions, self.end)
+        )
+        return CrfScores(start, transitions, end)
 
 
 class SavedConfig(_Frozen):

@@ -27,7 +27,7 @@ MOST_ATTRIBUTES: Final = 3
 class Segment:
     """A piece of visual context: its kind and its text."""
 
-    kind: Modality
+    kind: Kind
     text: str
 
 

@@ -109,7 +109,7 @@ def described_encoder(saved: SavedModel, role: str) -> PreTrainedModel:
         raise PluginError(f"{place}: missing, or without model_type")
     try:
         config = AutoConfig.for_model(described.pop("model_type"), **described)
-        encoder: PreTrainedModel = AutoModel.from_config(config)
+        encoder: PreTrainedModel = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     except (KeyError, ValueError, TypeError) as error:
         raise PluginError(f"{place}: {error}") from error
     return without_pooler(encoder)

@@ -135,7 +135,7 @@ def _read(paper: str) -> list[Recipe]:
     by_plugin = table.get("plugins", {})
     recipes = []
     for name, own in table["recipes"].items():
-        plugin = own.get("plugin", common.get("plugin"))
+        plugin = own.get("plugin") or common["plugin"]
         merged = _merged(_merged(common, by_plugin.get(plugin, {})), own)
         recipes.append(Recipe.model_validate({**merged, "name": f"{paper}/{name}"}))
     return recipes
@@ -146,6 +146,8 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         known = result.get(key)
-        both = isinstance(known, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(known, value) if both else value
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            result[key] = _merged(known, value)
+        else:
+            result[key] = value
     return result

@@ -23,10 +23,10 @@ from torch import Tensor
 from transformers import AutoModel
 
 from streamproc.errors import StreamprocError
-from streamproc.fusion.api import Modality
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.data_sets import TWITTER, DataSet, read_data_sets
 from streamproc_mner.data.made_context import ContextMaker
+from streamproc_mner.data.visual_context import Kind
 from streamproc_mner.encoders import encoder_folder
 from streamproc_mner.evaluation.contexts import contexts_of, tag_labelled
 from streamproc_mner.evaluation.spans import Evaluation, evaluate_spans
@@ -43,7 +43,7 @@ from streamproc_mner.training.prediction import predict
 from streamproc_mner.windows import Limits
 
 NAME: Final = "mner-tweets-sm"
-KINDS: Final[tuple[Modality, ...]] = ("alt", "ocr", "captions")
+KINDS: Final[tuple[Kind, ...]] = ("alt", "ocr", "captions")
 LABELS: Final = bio_labels(ENTITY_TYPES)
 LIMITS: Final = Limits()
 HELD_OUT: Final = 0.06

@@ -1,0 +1,1 @@
+"""One page that shows how a model came to its tags: `streamproc tag --explain`."""

@@ -1,0 +1,114 @@
+"""The page: written as it comes, post by post, so that it never has to be held in memory."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from streamproc.explain.card import card
+from streamproc.explain.markup import Html, element, joined
+from streamproc.explain.pictures import Pictures
+from streamproc.output import Output
+
+_HERE: Final = Path(__file__).parent
+
+
+class ExplainPage:
+    """One self-contained HTML page.
+
+    Nothing in it is fetched: its policy forbids that, and lets run only the style and the script
+    that it is written with.
+
+    Args:
+        write: takes the page piece by piece.
+        source: what was tagged; the page's title.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], source: str) -> None:
+        self._write = write
+        self._pictures = Pictures()
+        self._tagged = 0
+        self._shown = 0
+        script = (_HERE / "page.js").read_text("utf-8")
+        self._script = Html(script)
+        self._put(Html("<!doctype html>\n"))
+        self._put(_opening(source, (_HERE / "page.css").read_text("utf-8"), script))
+
+    def add(self, output: Output) -> None:
+        """The next thing that was written; a post that is to be explained becomes a card."""
+        if output.tagging is None:
+            return
+        self._tagged += 1
+        if output.evidence is not None:
+            self._shown += 1
+            self._put(card(output.tagged, output.tagging, output.evidence, output.origin, self._pictures))
+
+    def finish(self, failed: int) -> None:
+        """The page's end.
+
+        Args:
+            failed: lines that could not be tagged.
+        """
+        facts = [f"{self._shown} of {self._tagged} tagged posts are shown"]
+        if self._shown < self._tagged:
+            facts.append("--explain-limit shows more")
+        if failed:
+            facts.append(f"{failed} lines could not be tagged: see the output")
+        self._put(element("footer", {}, element("p", {}, "; ".join(facts) + ".")))
+        self._put(element("script", {}, self._script))
+        self._put(Html("</main></body></html>\n"))
+
+    def _put(self, piece: Html) -> None:
+        # A model may name things with what is no text (a lone surrogate): it must not end the run.
+        self._write(piece.encode("utf-8", "replace"))
+
+
+def _opening(source: str, style: str, script: str) -> Html:
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    head = element(
+        "head",
+        {},
+        element("meta", {"charset": "utf-8"}, end=False),
+        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}, end=False),
+        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}, end=False),
+        element("meta", {"name": "color-scheme", "content": "light dark"}, end=False),
+        element("title", {}, f"{source}, explained"),
+        element("style", {}, Html(style)),
+    )
+    return joined((Html('<html lang="en">'), head, Html("<body><main>"), _introduction(source)))
+
+
+def _introduction(source: str) -> Html:
+    return element(
+        "header",
+        {"class": "top"},
+        element("h1", {}, element("bdi", {}, source)),
+        element(
+            "p",
+            {},
+            "How the model came to its tags. Point at a word, tap it, or reach it with Tab and the arrow "
+            "keys: every figure shows that word. Before that it shows the mean over the words of the "
+            "entities, or over all words where there is no entity.",
+        ),
+        element(
+            "p",
+            {},
+            "Full colour is the strongest weight, or three times an even share where that is more: what is "
+            "spread evenly stays pale. ",
+            element("span", {"class": "word doubt-6"}, "Underlined"),
+            " words are those whose label the model doubted.",
+        ),
+        element(
+            "noscript", {}, element("p", {"class": "note"}, "Without JavaScript the heat-maps stay empty.")
+        ),
+    )
+
+
+def _hash(content: str) -> str:
+    return "sha256-" + base64.b64encode(sha256(content.encode()).digest()).decode()
