@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModel
 
+from plugins.saved_families import LABELS, TEXTS, first_windows, save_random
 from streamproc.fusion.api import FusionInput, FusionModel, Missing, Need, Seen
 from streamproc.fusion.discovery import find_plugin
 from streamproc.testing.contract import CHECKS
@@ -23,18 +20,11 @@ from streamproc_co_attention.plugin import CoAttention
 from streamproc_co_attention.tagger import CoAttentionTagger
 from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.additive_attention import AdditiveAttention
-from streamproc_mner.nn.inputs import Inputs, inputs_of
-from streamproc_mner.nn.stored import load_tagger, save_tagger, without_pooler
-from streamproc_mner.nn.tagger import Parts
-from streamproc_mner.pictures import pad_pictures, picture_of
+from streamproc_mner.nn.inputs import Inputs
+from streamproc_mner.nn.stored import load_tagger
 from streamproc_mner.saved_model import read_model
 from streamproc_mner.tagging import TaggerModel
-from streamproc_mner.torch_serving import encoder_for
-from streamproc_mner.vocabulary import Vocabulary
-from streamproc_mner.windows import Limits, pad
-from streamproc_mner.words import words_of
 
-LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 WIDTH = 6
 TINY = {"picture_width": WIDTH, "attention_width": 5, "fusion_width": 7}
 BILSTM = {
@@ -49,7 +39,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "transformer": {**TINY, "text": {"kind": "transformer", "encoder": "tiny"}},
     "bilstm": {**TINY, "text": BILSTM},
 }
-TEXTS = ["Kevin Durant in Paris", "x", "harry potter at the google stadium in london " * 9]
 
 
 def _seen(seed: int, width: int = WIDTH) -> dict[Any, Any]:
@@ -70,25 +59,8 @@ def folder(
     request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A saved random network."""
-    torch.manual_seed(5)
-    vocabulary = Vocabulary.of([words_of(text) for text in TEXTS])
-    parts = Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)), vocabulary)
-    settings = CoAttentionTagger.Settings.model_validate(VARIANTS[request.param])
-    network = CoAttentionTagger(settings, LABELS, parts)
-    torch.nn.init.normal_(network.output.weight)
     folder = tmp_path_factory.mktemp(request.param)
-    save_tagger(
-        network,
-        folder,
-        plugin="co-attention",
-        name="tiny",
-        tokenizer=tiny_encoder / "tokenizer.json" if network.encoder_configs else None,
-        vocabulary=None if network.encoder_configs else vocabulary,
-        limits=Limits(window=48, overlap=12, context=0),
-        metrics={},
-        card="# tiny\n",
-    )
-    return folder
+    return save_random(CoAttentionTagger, VARIANTS[request.param], "co-attention", tiny_encoder, folder)
 
 
 @pytest.fixture
@@ -103,16 +75,6 @@ def model(folder: Path) -> TaggerModel:
 
 def _load(folder: Path, **config: object) -> TaggerModel:
     return CoAttention(TorchTaggerConfig.model_validate(config)).load(folder, "cpu")
-
-
-def _inputs(folder: Path, network: CoAttentionTagger, posts: list[FusionInput]) -> Inputs:
-    """The first windows of posts."""
-    encoder = encoder_for(network, read_model(folder, "model.safetensors"))
-    encoded = encoder.encode([words_of(post.text) for post in posts], [()] * len(posts))
-    need = network.reads.picture
-    assert need is not None
-    pictures = pad_pictures([picture_of(post, need) for post in posts], need)
-    return inputs_of(pad([post.windows[0] for post in encoded]), pictures)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -133,7 +95,7 @@ def test_the_picture_changes_what_a_post_is_given(model: TaggerModel) -> None:
 
 
 def test_emissions_are_those_of_the_papers_steps(folder: Path, network: CoAttentionTagger) -> None:
-    inputs = _inputs(folder, network, POSTS[:1])
+    inputs = first_windows(folder, network, POSTS[:1])
     assert inputs.picture is not None
     with torch.no_grad():
         (h,) = network.text(inputs)
@@ -162,27 +124,10 @@ def _attended(attention: AdditiveAttention, query: Tensor, vectors: Tensor) -> T
     return torch.softmax(_linear(attention.score, compared)[:, 0], dim=0) @ vectors
 
 
-def test_a_fresh_process_gives_the_same_output_bit_for_bit(
-    folder: Path, model: TaggerModel, tmp_path: Path
-) -> None:
-    posts, told = tmp_path / "posts", tmp_path / "told"
-    posts.write_bytes(pickle.dumps(POSTS))
-    script = (
-        "import pickle, sys; from pathlib import Path\n"
-        "from streamproc_mner.family import TorchTaggerConfig\n"
-        "from streamproc_co_attention.plugin import CoAttention\n"
-        "folder, posts, told = map(Path, sys.argv[1:])\n"
-        "model = CoAttention(TorchTaggerConfig()).load(folder, 'cpu')\n"
-        "told.write_bytes(pickle.dumps(model.explain(pickle.loads(posts.read_bytes()))))\n"
-    )
-    subprocess.run([sys.executable, "-c", script, folder, posts, told], check=True, timeout=300)
-    assert pickle.loads(told.read_bytes()) == model.explain(POSTS)
-
-
 def test_without_a_picture_emissions_depend_on_the_word_alone(
     folder: Path, network: CoAttentionTagger
 ) -> None:
-    inputs = _inputs(folder, network, POSTS[:2])
+    inputs = first_windows(folder, network, POSTS[:2])
     with torch.no_grad():
         words = network.text(inputs)
         alone = words @ network.output.weight[:, : words.shape[-1]].T + network.output.bias
@@ -192,7 +137,7 @@ def test_without_a_picture_emissions_depend_on_the_word_alone(
 
 
 def test_no_pictures_at_all_are_as_no_pictures_seen(folder: Path, network: CoAttentionTagger) -> None:
-    inputs = _inputs(folder, network, [POSTS[1]])
+    inputs = first_windows(folder, network, [POSTS[1]])
     blind = Inputs(
         inputs.ids, inputs.mask, inputs.kinds, inputs.shapes, inputs.firsts, inputs.words, inputs.characters
     )
@@ -242,7 +187,7 @@ def test_bfloat16_is_close_to_float32(folder: Path, model: TaggerModel) -> None:
 
 def test_every_weight_learns(folder: Path, network: CoAttentionTagger) -> None:
     network.train()
-    inputs = _inputs(folder, network, POSTS[:4])
+    inputs = first_windows(folder, network, POSTS[:4])
     gold = torch.randint(len(LABELS), inputs.words.shape)
     network.loss(inputs, gold).backward()
     still = [

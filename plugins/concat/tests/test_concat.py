@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModel
 
+from plugins.saved_families import LABELS, TEXTS, first_windows, save_random
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput, FusionModel, Missing, Modality, Need, Seen, Visual
 from streamproc.fusion.discovery import find_plugin
@@ -24,18 +21,11 @@ from streamproc.testing.visuals import example_value
 from streamproc_concat.plugin import Concat
 from streamproc_concat.tagger import ConcatTagger
 from streamproc_mner.family import TorchTaggerConfig
-from streamproc_mner.nn.inputs import Inputs, inputs_of
-from streamproc_mner.nn.stored import load_tagger, save_tagger, without_pooler
-from streamproc_mner.nn.tagger import Parts
-from streamproc_mner.pictures import pad_pictures, picture_of
+from streamproc_mner.nn.inputs import Inputs
+from streamproc_mner.nn.stored import load_tagger
 from streamproc_mner.saved_model import read_model
 from streamproc_mner.tagging import TaggerModel
-from streamproc_mner.torch_serving import encoder_for
-from streamproc_mner.vocabulary import Vocabulary
-from streamproc_mner.windows import Limits, pad
-from streamproc_mner.words import words_of
 
-LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 WIDTH = 6
 TINY = {
     "text": {"encoder": "tiny"},
@@ -48,7 +38,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "grid": {**TINY, "characters": "cnn"},
     "global": {**TINY, "characters": "lstm", "picture": "global"},
 }
-TEXTS = ["Kevin Durant in Paris", "x", "harry potter at the google stadium in london " * 9]
 
 
 def _posts(modality: Modality) -> list[FusionInput]:
@@ -71,25 +60,8 @@ def folder(
     request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A saved random network."""
-    torch.manual_seed(5)
-    vocabulary = Vocabulary.of([words_of(text) for text in TEXTS])
-    parts = Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)), vocabulary)
-    settings = ConcatTagger.Settings.model_validate(VARIANTS[request.param])
-    network = ConcatTagger(settings, LABELS, parts)
-    torch.nn.init.normal_(network.output.weight)
     folder = tmp_path_factory.mktemp(request.param)
-    save_tagger(
-        network,
-        folder,
-        plugin="concat",
-        name="tiny",
-        tokenizer=tiny_encoder / "tokenizer.json",
-        vocabulary=vocabulary,
-        limits=Limits(window=48, overlap=12, context=0),
-        metrics={},
-        card="# tiny\n",
-    )
-    return folder
+    return save_random(ConcatTagger, VARIANTS[request.param], "concat", tiny_encoder, folder)
 
 
 @pytest.fixture
@@ -109,16 +81,6 @@ def model(folder: Path) -> TaggerModel:
 
 def _load(folder: Path, **config: object) -> TaggerModel:
     return Concat(TorchTaggerConfig.model_validate(config)).load(folder, "cpu")
-
-
-def _inputs(folder: Path, network: ConcatTagger, posts: list[FusionInput]) -> Inputs:
-    """The first windows of posts."""
-    encoder = encoder_for(network, read_model(folder, "model.safetensors"))
-    encoded = encoder.encode([words_of(post.text) for post in posts], [()] * len(posts))
-    need = network.reads.picture
-    assert need is not None
-    pictures = pad_pictures([picture_of(post, need) for post in posts], need)
-    return inputs_of(pad([post.windows[0] for post in encoded]), pictures)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -143,7 +105,7 @@ def test_the_picture_changes_what_a_post_is_given(model: TaggerModel, network: C
 def test_emissions_are_those_of_the_papers_steps(
     folder: Path, network: ConcatTagger, posts: list[FusionInput]
 ) -> None:
-    inputs = _inputs(folder, network, posts[:1])
+    inputs = first_windows(folder, network, posts[:1])
     seen = np.atleast_2d(posts[0].seen(network.settings.picture)[0]).astype(np.float32)
     with torch.no_grad():
         words, characters = network.text(inputs)[0], network.characters(inputs.characters)[0]
@@ -163,7 +125,7 @@ def test_emissions_are_those_of_the_papers_steps(
 def test_a_words_characters_change_its_emissions_alone(
     folder: Path, network: ConcatTagger, posts: list[FusionInput]
 ) -> None:
-    inputs = _inputs(folder, network, posts[:1])
+    inputs = first_windows(folder, network, posts[:1])
     assert inputs.characters is not None
     with torch.no_grad():
         before = network(inputs).emissions
@@ -173,27 +135,10 @@ def test_a_words_characters_change_its_emissions_alone(
     assert change[[0, 2, 3]].max() == 0
 
 
-def test_a_fresh_process_gives_the_same_output_bit_for_bit(
-    folder: Path, model: TaggerModel, posts: list[FusionInput], tmp_path: Path
-) -> None:
-    given, told = tmp_path / "posts", tmp_path / "told"
-    given.write_bytes(pickle.dumps(posts))
-    script = (
-        "import pickle, sys; from pathlib import Path\n"
-        "from streamproc_mner.family import TorchTaggerConfig\n"
-        "from streamproc_concat.plugin import Concat\n"
-        "folder, posts, told = map(Path, sys.argv[1:])\n"
-        "model = Concat(TorchTaggerConfig()).load(folder, 'cpu')\n"
-        "told.write_bytes(pickle.dumps(model.explain(pickle.loads(posts.read_bytes()))))\n"
-    )
-    subprocess.run([sys.executable, "-c", script, folder, given, told], check=True, timeout=300)
-    assert pickle.loads(told.read_bytes()) == model.explain(posts)
-
-
 def test_a_post_without_a_picture_gets_the_learned_vector(
     folder: Path, network: ConcatTagger, posts: list[FusionInput]
 ) -> None:
-    inputs = _inputs(folder, network, posts[:2])
+    inputs = first_windows(folder, network, posts[:2])
 
     def emissions() -> Tensor:
         with torch.no_grad():
@@ -214,7 +159,7 @@ def test_a_post_without_a_picture_gets_the_learned_vector(
 def test_no_pictures_at_all_are_as_no_pictures_seen(
     folder: Path, network: ConcatTagger, posts: list[FusionInput]
 ) -> None:
-    inputs = _inputs(folder, network, posts[1:2])
+    inputs = first_windows(folder, network, posts[1:2])
     blind = Inputs(
         inputs.ids, inputs.mask, inputs.kinds, inputs.shapes, inputs.firsts, inputs.words, inputs.characters
     )
@@ -241,7 +186,7 @@ def test_every_weight_learns_from_posts_with_and_without_pictures(
     folder: Path, network: ConcatTagger, posts: list[FusionInput]
 ) -> None:
     network.train()
-    inputs = _inputs(folder, network, posts[:4])
+    inputs = first_windows(folder, network, posts[:4])
     gold = torch.randint(len(LABELS), inputs.words.shape)
     network.loss(inputs, gold).backward()
     still = [

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,27 +10,20 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModel
 
+from plugins.saved_families import LABELS, TEXTS, first_windows, save_random
 from streamproc.fusion.api import FusionInput, FusionModel, Missing, Need, Seen
 from streamproc.fusion.discovery import find_plugin
 from streamproc.testing.contract import CHECKS
 from streamproc.testing.visuals import example_value
 from streamproc_mner.family import TorchTaggerConfig
-from streamproc_mner.nn.inputs import Inputs, inputs_of
-from streamproc_mner.nn.stored import load_tagger, save_tagger, without_pooler
-from streamproc_mner.nn.tagger import Parts
-from streamproc_mner.pictures import pad_pictures, picture_of
+from streamproc_mner.nn.inputs import Inputs
+from streamproc_mner.nn.stored import load_tagger
 from streamproc_mner.saved_model import read_model
 from streamproc_mner.tagging import TaggerModel
-from streamproc_mner.torch_serving import encoder_for
-from streamproc_mner.vocabulary import Vocabulary
-from streamproc_mner.windows import Limits, pad
-from streamproc_mner.words import words_of
 from streamproc_visual_attention.plugin import VisualAttention
 from streamproc_visual_attention.tagger import VisualAttentionTagger
 
-LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 WIDTH = 6
 TINY = {"picture_width": WIDTH, "query_width": 7, "attention_width": 5}
 BILSTM = {
@@ -48,7 +38,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "transformer": {**TINY, "text": {"kind": "transformer", "encoder": "tiny"}},
     "bilstm": {**TINY, "text": BILSTM},
 }
-TEXTS = ["Kevin Durant in Paris", "x", "harry potter at the google stadium in london " * 9]
 
 
 def _seen(seed: int, width: int = WIDTH) -> dict[Any, Any]:
@@ -69,25 +58,10 @@ def folder(
     request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A saved random network."""
-    torch.manual_seed(5)
-    vocabulary = Vocabulary.of([words_of(text) for text in TEXTS])
-    parts = Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)), vocabulary)
-    settings = VisualAttentionTagger.Settings.model_validate(VARIANTS[request.param])
-    network = VisualAttentionTagger(settings, LABELS, parts)
-    torch.nn.init.normal_(network.output.weight)
     folder = tmp_path_factory.mktemp(request.param)
-    save_tagger(
-        network,
-        folder,
-        plugin="visual-attention",
-        name="tiny",
-        tokenizer=tiny_encoder / "tokenizer.json" if network.encoder_configs else None,
-        vocabulary=None if network.encoder_configs else vocabulary,
-        limits=Limits(window=48, overlap=12, context=0),
-        metrics={},
-        card="# tiny\n",
+    return save_random(
+        VisualAttentionTagger, VARIANTS[request.param], "visual-attention", tiny_encoder, folder
     )
-    return folder
 
 
 @pytest.fixture
@@ -102,16 +76,6 @@ def model(folder: Path) -> TaggerModel:
 
 def _load(folder: Path, **config: object) -> TaggerModel:
     return VisualAttention(TorchTaggerConfig.model_validate(config)).load(folder, "cpu")
-
-
-def _inputs(folder: Path, network: VisualAttentionTagger, posts: list[FusionInput]) -> Inputs:
-    """The first windows of posts."""
-    encoder = encoder_for(network, read_model(folder, "model.safetensors"))
-    encoded = encoder.encode([words_of(post.text) for post in posts], [()] * len(posts))
-    need = network.reads.picture
-    assert need is not None
-    pictures = pad_pictures([picture_of(post, need) for post in posts], need)
-    return inputs_of(pad([post.windows[0] for post in encoded]), pictures)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -132,7 +96,7 @@ def test_the_picture_changes_what_a_post_is_given(model: TaggerModel) -> None:
 
 
 def test_emissions_are_those_of_the_papers_steps(folder: Path, network: VisualAttentionTagger) -> None:
-    inputs = _inputs(folder, network, POSTS[:1])
+    inputs = first_windows(folder, network, POSTS[:1])
     assert inputs.picture is not None
     with torch.no_grad():
         (h,) = network.text(inputs)
@@ -151,27 +115,10 @@ def test_emissions_are_those_of_the_papers_steps(folder: Path, network: VisualAt
         torch.testing.assert_close(network(inputs).emissions[0], expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_fresh_process_gives_the_same_output_bit_for_bit(
-    folder: Path, model: TaggerModel, tmp_path: Path
-) -> None:
-    posts, told = tmp_path / "posts", tmp_path / "told"
-    posts.write_bytes(pickle.dumps(POSTS))
-    script = (
-        "import pickle, sys; from pathlib import Path\n"
-        "from streamproc_mner.family import TorchTaggerConfig\n"
-        "from streamproc_visual_attention.plugin import VisualAttention\n"
-        "folder, posts, told = map(Path, sys.argv[1:])\n"
-        "model = VisualAttention(TorchTaggerConfig()).load(folder, 'cpu')\n"
-        "told.write_bytes(pickle.dumps(model.explain(pickle.loads(posts.read_bytes()))))\n"
-    )
-    subprocess.run([sys.executable, "-c", script, folder, posts, told], check=True, timeout=300)
-    assert pickle.loads(told.read_bytes()) == model.explain(POSTS)
-
-
 def test_a_post_without_a_picture_gets_the_learned_cell(
     folder: Path, network: VisualAttentionTagger
 ) -> None:
-    inputs = _inputs(folder, network, POSTS[:2])
+    inputs = first_windows(folder, network, POSTS[:2])
     assert inputs.picture is not None
 
     def emissions(inputs: Inputs) -> Tensor:
@@ -191,7 +138,7 @@ def test_a_post_without_a_picture_gets_the_learned_cell(
 
 
 def test_no_pictures_at_all_are_as_no_pictures_seen(folder: Path, network: VisualAttentionTagger) -> None:
-    inputs = _inputs(folder, network, [POSTS[1]])
+    inputs = first_windows(folder, network, [POSTS[1]])
     blind = Inputs(
         inputs.ids, inputs.mask, inputs.kinds, inputs.shapes, inputs.firsts, inputs.words, inputs.characters
     )
@@ -236,7 +183,7 @@ def test_every_weight_learns_from_posts_with_and_without_pictures(
     folder: Path, network: VisualAttentionTagger
 ) -> None:
     network.train()
-    inputs = _inputs(folder, network, POSTS[:4])
+    inputs = first_windows(folder, network, POSTS[:4])
     gold = torch.randint(len(LABELS), inputs.words.shape)
     network.loss(inputs, gold).backward()
     still = [
