@@ -20,8 +20,8 @@ from rich.progress import track
 from rich.table import Table
 
 from streamproc.fusion.discovery import find_plugin
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.recipes.recipe import Recipe, all_recipes, find_recipe
+from streamproc_mner.serving_config import TorchTaggerConfig
 from tests.recipes.checks import show_contract, show_fresh_process, show_learning
 from tests.recipes.encoders import make_encoders
 

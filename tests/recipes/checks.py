@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 import torch
 from streamproc.fusion.discovery import find_plugin
-from streamproc_mner.family import TorchTaggerConfig
+from streamproc_mner.serving_config import TorchTaggerConfig
 from tests.recipes.checks import told
 torch.set_num_threads(1)
 print(told(find_plugin(sys.argv[1])(TorchTaggerConfig()).load(Path(sys.argv[2]), "cpu")))

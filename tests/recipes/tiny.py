@@ -11,11 +11,11 @@ import torch
 
 from streamproc.fusion.api import FusionModel
 from streamproc.fusion.discovery import find_plugin
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.stored import save_tagger
 from streamproc_mner.nn.tagger import Parts, Tagger
 from streamproc_mner.recipes.building import build_network
 from streamproc_mner.recipes.recipe import Recipe
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.vocabulary import Vocabulary
 from streamproc_mner.windows import Limits
 from streamproc_mner.words import words_of

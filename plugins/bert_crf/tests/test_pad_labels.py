@@ -18,11 +18,11 @@ from streamproc.testing.contract import CHECKS
 from streamproc_bert_crf.plugin import BertCrf
 from streamproc_bert_crf.tagger import BertCrfSettings, BertTagger
 from streamproc_mner.collate import PostEncoder
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.labels import may_follow, spans_of
 from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.stored import without_pooler
 from streamproc_mner.nn.tagger import Parts
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.training.batches import view_of
 from streamproc_mner.windows import Limits

@@ -14,7 +14,7 @@ from streamproc.fusion.discovery import find_plugin
 from streamproc.testing.contract import CHECKS
 from streamproc.vision.visuals import Captions
 from streamproc_bert_crf.plugin import BertCrf
-from streamproc_mner.family import TorchTaggerConfig
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 
 TEXT = "Kevin Durant in Paris"

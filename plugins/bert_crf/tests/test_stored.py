@@ -18,8 +18,8 @@ from streamproc_bert_crf.plugin import BertCrf
 from streamproc_bert_crf.tagger import BertTagger
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.decoding import Decoder
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.saved_model import read_model
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.torch_serving import TorchNetwork
 
@@ -31,7 +31,7 @@ from pathlib import Path
 import torch
 from streamproc.fusion.api import FusionInput
 from streamproc_bert_crf.plugin import BertCrf
-from streamproc_mner.family import TorchTaggerConfig
+from streamproc_mner.serving_config import TorchTaggerConfig
 torch.set_num_threads(1)
 for folder in sys.argv[1:3]:
     model = BertCrf(TorchTaggerConfig()).load(Path(folder), "cpu")

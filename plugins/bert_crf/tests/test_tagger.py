@@ -22,10 +22,10 @@ from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment
 from streamproc_mner.decoding import Decoder
 from streamproc_mner.evaluation.spans import evaluate_spans
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.labels import Span, labels_of, may_follow
 from streamproc_mner.nn.inputs import inputs_of
 from streamproc_mner.pictures import PictureBatch
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import Network, Scores, TaggerModel
 from streamproc_mner.torch_serving import TorchNetwork
 from streamproc_mner.training.batches import target_of, view_of

@@ -20,8 +20,8 @@ from streamproc.testing.contract import CHECKS
 from streamproc_bilstm_crf.plugin import BiLstmCrf
 from streamproc_bilstm_crf.tagger import BiLstmTagger
 from streamproc_mner.decoding import Decoder
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.saved_model import read_model
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.torch_serving import TorchNetwork
 from streamproc_mner.vocabulary import WordEncoder
@@ -36,7 +36,7 @@ from pathlib import Path
 import torch
 from streamproc.fusion.api import FusionInput
 from streamproc_bilstm_crf.plugin import BiLstmCrf
-from streamproc_mner.family import TorchTaggerConfig
+from streamproc_mner.serving_config import TorchTaggerConfig
 torch.set_num_threads(int(sys.argv[1]))
 for folder in sys.argv[2].split(":"):
     model = BiLstmCrf(TorchTaggerConfig()).load(Path(folder), "cpu")

@@ -18,11 +18,11 @@ from streamproc.testing.contract import CHECKS
 from streamproc.testing.visuals import example_value
 from streamproc_co_attention.plugin import CoAttention
 from streamproc_co_attention.tagger import CoAttentionTagger
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.additive_attention import AdditiveAttention
 from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.stored import load_tagger
 from streamproc_mner.saved_model import read_model
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 
 WIDTH = 6

@@ -20,10 +20,10 @@ from streamproc.testing.contract import CHECKS
 from streamproc.testing.visuals import example_value
 from streamproc_concat.plugin import Concat
 from streamproc_concat.tagger import ConcatTagger
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.stored import load_tagger
 from streamproc_mner.saved_model import read_model
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 
 WIDTH = 6

@@ -25,10 +25,10 @@ from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.data.normaliser import normalise
 from streamproc_mner.data.records import Record
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.stored import save_tagger, without_pooler
 from streamproc_mner.nn.tagger import Parts
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.training.batches import LabelledBatches
 from streamproc_mner.training.loop import TrainingConfig, train
@@ -137,7 +137,7 @@ def test_a_fresh_process_gives_the_same_output(folder: Path, model: TaggerModel)
         "import json, sys; from pathlib import Path\n"
         "from streamproc.fusion.api import FusionInput\n"
         "from streamproc_ita.plugin import Ita\n"
-        "from streamproc_mner.family import TorchTaggerConfig\n"
+        "from streamproc_mner.serving_config import TorchTaggerConfig\n"
         "model = Ita(TorchTaggerConfig()).load(Path(sys.argv[1]), 'cpu')\n"
         "(tagging,) = model.tag([FusionInput('Kevin Durant in Paris')])\n"
         "entities = [[e.text, e.type, e.score] for e in tagging.entities]\n"

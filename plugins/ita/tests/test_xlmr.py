@@ -23,11 +23,11 @@ from streamproc_ita.plugin import Ita
 from streamproc_ita.tagger import ItaTagger
 from streamproc_mner.collate import KIND_IDS, PostEncoder
 from streamproc_mner.data.visual_context import Segment
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.inputs import at_words, inputs_of
 from streamproc_mner.nn.stored import save_tagger, without_pooler
 from streamproc_mner.nn.tagger import Parts
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.windows import Limits, pad
 from streamproc_mner.words import words_of

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from streamproc.errors import PluginError
-from streamproc.fusion.api import FusionModel, FusionPlugin, Modality
+from streamproc.fusion.api import FusionModel, FusionPlugin
+from streamproc_mner.serving_config import TorchTaggerConfig
 
 if TYPE_CHECKING:
     from streamproc_mner.nn.tagger import Tagger
-
-
-class TorchTaggerConfig(BaseModel):
-    """Configuration of a plugin that serves a saved tagger with torch."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    modalities: tuple[Modality, ...] | None = Field(
-        default=None,
-        description="what of the pictures is fed to the model, none for text only; "
-        "default: all it was trained on",
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        description="bfloat16 is faster where the hardware has it, but a post's scores then depend "
-        "a little on the batch it is in",
-    )
-    batch_tokens: int = Field(default=4096, ge=64, description="sub-tokens with padding in one run")
-    handles: bool = Field(default=False, description="also tag the names of mentioned accounts (`@name`)")
 
 
 class TaggerPlugin(FusionPlugin[TorchTaggerConfig]):

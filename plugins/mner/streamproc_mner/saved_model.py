@@ -22,18 +22,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import Modality
-from streamproc_mner.decoding import CrfScores
+from streamproc_mner.saved_config import FORMAT, Crf, SavedConfig, SavedVocabulary, Weights, WeightsFile
 from streamproc_mner.vocabulary import Vocabulary
 from streamproc_mner.windows import Limits
 
-FORMAT: Final = 1
 CONFIG: Final = "config.json"
 LABELS: Final = "labels.json"
 TOKENIZER: Final = "tokenizer.json"
@@ -41,81 +39,8 @@ VOCABULARY: Final = "vocabulary.json"
 METRICS: Final = "metrics.json"
 CARD: Final = "README.md"
 
-WeightsFile = Literal["model.onnx", "model.safetensors"]
 _PICKLES: Final = ("*.pkl", "*.pickle", "*.pt", "*.pth", "*.bin", "*.ckpt", "*.joblib")
 _LABELS: Final = TypeAdapter(list[str])
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Weights(_Frozen):
-    """The file with the weights, and what its bytes must be."""
-
-    file: WeightsFile
-    bytes: int = Field(gt=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-
-
-class Crf(_Frozen):
-    """A CRF's scores, for decoding without torch."""
-
-    start: tuple[float, ...]
-    transitions: tuple[tuple[float, ...], ...]
-    end: tuple[float, ...]
-
-    @classmethod
-    def of(cls, scores: CrfScores) -> Crf:
-        """The scores as they are stored.
-
-        Raises:
-            PluginError: sub-tokens are labelled PAD, which only a network in torch is served with.
-        """
-        if scores.pad is not None:
-            raise PluginError("labels = pad-as-authors cannot be exported: train with labels = first")
-        return cls(
-            start=tuple(scores.start.tolist()),
-            transitions=tuple(tuple(row) for row in scores.transitions.tolist()),
-            end=tuple(scores.end.tolist()),
-        )
-
-    def scores(self) -> CrfScores:
-        """As arrays."""
-        start, transitions, end = (
-            np.array(part, np.float32) for part in (self.start, self.transitions, self.end)
-        )
-        return CrfScores(start, transitions, end)
-
-
-class SavedConfig(_Frozen):
-    """`config.json`.
-
-    Attributes:
-        format: of the folder; a reader refuses a higher one than it knows.
-        name: of the model, as it stands in the output.
-        network: the plugin whose network gives the emissions.
-        settings: of that network.
-        kinds: of visual context that it was trained on.
-        limits: of length.
-        crf: needed beside `model.onnx`; `model.safetensors` holds it itself.
-        encoders: configurations (transformers) by role in the network, beside `model.safetensors`.
-    """
-
-    format: Literal[1] = 1
-    name: str = Field(min_length=1)
-    network: str
-    settings: dict[str, Any] = {}
-    weights: Weights
-    kinds: tuple[Modality, ...] = ()
-    limits: Limits = Limits()
-    crf: Crf | None = None
-    encoders: dict[str, dict[str, Any]] = {}
-
-
-class _SavedVocabulary(_Frozen):
-    words: tuple[str, ...]
-    characters: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +137,7 @@ def write_model(
     if tokenizer is not None:
         _copy(tokenizer, folder / TOKENIZER)
     if vocabulary is not None:
-        stored = _SavedVocabulary(words=vocabulary.words, characters=vocabulary.characters)
+        stored = SavedVocabulary(words=vocabulary.words, characters=vocabulary.characters)
         _write_json(folder / VOCABULARY, stored.model_dump(mode="json"))
     config = SavedConfig.model_validate(
         {
@@ -246,7 +171,7 @@ def _read_vocabulary(folder: Path) -> Vocabulary | None:
     if not path.is_file():
         return None
     try:
-        stored = _SavedVocabulary.model_validate(_read_json(path))
+        stored = SavedVocabulary.model_validate(_read_json(path))
     except ValidationError:
         raise PluginError(f"{path}: expected {{words: [...], characters: ...}}") from None
     return Vocabulary(stored.words, stored.characters)

@@ -10,11 +10,11 @@ from streamproc.errors import PluginError
 from streamproc.fusion.api import Modality
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.decoding import Decoder
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.inputs import inputs_of
 from streamproc_mner.nn.tagger import Output, Tagger
 from streamproc_mner.pictures import PictureBatch
 from streamproc_mner.saved_model import SavedModel
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import Encoder, Network, RawWeights, Scores, TaggerModel
 from streamproc_mner.vocabulary import WordEncoder
 from streamproc_mner.windows import Batch

@@ -23,7 +23,8 @@ from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettin
 from streamproc_mner.nn.inputs import inputs_of
 from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.onnx_tagger import OnnxNetwork, OnnxTagger, OnnxTaggerConfig
-from streamproc_mner.saved_model import Crf, write_model
+from streamproc_mner.saved_config import Crf
+from streamproc_mner.saved_model import write_model
 from streamproc_mner.tagging import Scores, TaggerModel
 from streamproc_mner.training.export import export_onnx, round_to_half
 from streamproc_mner.windows import Batch, Limits

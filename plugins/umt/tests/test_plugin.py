@@ -16,8 +16,8 @@ from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput, FusionModel, Missing, Need, Seen
 from streamproc.fusion.discovery import find_plugin
 from streamproc.testing.contract import CHECKS
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.inputs import Inputs
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_umt.plugin import Umt
 from streamproc_umt.tagger import UmtTagger

@@ -16,10 +16,10 @@ from streamproc.fusion.api import FusionInput, FusionModel, Missing, Need, Seen
 from streamproc.fusion.discovery import find_plugin
 from streamproc.testing.contract import CHECKS
 from streamproc.testing.visuals import example_value
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.stored import load_tagger
 from streamproc_mner.saved_model import read_model
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_visual_attention.plugin import VisualAttention
 from streamproc_visual_attention.tagger import VisualAttentionTagger

@@ -18,11 +18,11 @@ from streamproc.fusion.api import FusionInput, FusionModel, Missing, Need, Seen,
 from streamproc.fusion.discovery import find_plugin
 from streamproc.testing.contract import CHECKS
 from streamproc.vision.visuals import Captions, Regions
-from streamproc_mner.family import TorchTaggerConfig
 from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.stored import without_pooler
 from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.saved_model import read_model
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.torch_serving import served
 from streamproc_visualbert.plugin import VisualBert
@@ -83,7 +83,7 @@ _IN_A_FRESH_PROCESS = """
 import pickle, sys
 from pathlib import Path
 import torch
-from streamproc_mner.family import TorchTaggerConfig
+from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_visualbert.plugin import VisualBert
 torch.set_num_threads(1)
 posts = pickle.loads(Path(sys.argv[1]).read_bytes())

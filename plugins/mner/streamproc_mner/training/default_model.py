@@ -34,7 +34,8 @@ from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
-from streamproc_mner.saved_model import METRICS, Crf, write_model
+from streamproc_mner.saved_config import Crf
+from streamproc_mner.saved_model import METRICS, write_model
 from streamproc_mner.training.batches import LabelledBatches
 from streamproc_mner.training.export import export_onnx, round_to_half
 from streamproc_mner.training.loop import TrainingConfig, averaged, train
