@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import string
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from plugins.tiny_tokenizers import write_word_piece
+
 if TYPE_CHECKING:
     from streamproc_mner.nn.tagger import Parts
-
-_WORDS = (
-    "in the of at and is rt http amp a man dog photo nba news "
-    "kevin durant paris london nasa warriors harry potter google stadium"
-)
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +19,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch", reason="needs the [train] extra")
     transformers = pytest.importorskip("transformers", reason="needs the [train] extra")
     folder = tmp_path_factory.mktemp("encoder")
-    vocabulary = write_tokenizer(folder / "tokenizer.json")
+    vocabulary = write_word_piece(folder / "tokenizer.json")
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=vocabulary,
@@ -48,31 +44,3 @@ def tiny_parts(tiny_encoder: Path) -> Parts:
     from streamproc_mner.nn.tagger import Parts
 
     return Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(tiny_encoder)))
-
-
-def write_tokenizer(path: Path) -> int:
-    """Write a small WordPiece tokenizer; returns the size of its vocabulary."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordPiece
-    from tokenizers.normalizers import BertNormalizer
-    from tokenizers.pre_tokenizers import BertPreTokenizer
-
-    letters = string.ascii_lowercase + string.digits
-    pieces = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *string.punctuation,
-        *letters,
-        *(f"##{letter}" for letter in letters),
-        *(word for word in _WORDS.split() if len(word) > 1),
-    ]
-    vocabulary = {piece: index for index, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
-    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    tokenizer.save(str(path))
-    return len(vocabulary)

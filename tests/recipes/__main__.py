@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from transformers.utils import logging
 
 from streamproc.fusion.discovery import find_plugin
 from streamproc_mner.recipes.recipe import Recipe, all_recipes, find_recipe
@@ -37,6 +38,7 @@ def main() -> int:
     options = parser.parse_args()
     recipes = [find_recipe(name) for name in options.names] or list(all_recipes())
     torch.set_num_threads(1)
+    logging.disable_progress_bar()
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         encoders = make_encoders(Path(folder))

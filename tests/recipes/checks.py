@@ -13,7 +13,7 @@ from streamproc.testing.contract import CHECKS
 from streamproc.testing.visuals import example_value
 from streamproc.vision.visuals import Seen
 from streamproc_mner.recipes.recipe import Recipe
-from tests.recipes.encoders import tiny_parts
+from tests.recipes.encoders import kind_of, tiny_parts
 from tests.recipes.learning import Learnt, learn, overfit
 from tests.recipes.tiny import Tiny, tiny
 
@@ -56,7 +56,7 @@ class Shown:
 
 def build(recipe: Recipe, encoders: Path) -> Tiny:
     """A recipe's network at a tiny size."""
-    kind = "vision-language" if recipe.plugin == "visualbert" else "text"
+    kind = kind_of(str(recipe.network.get("encoder", "")))
     return tiny(recipe, lambda words: tiny_parts(encoders, words), encoders / kind / "tokenizer.json")
 
 

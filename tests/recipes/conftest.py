@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny BERT and a tiny VisualBERT."""
+    """A folder with a tiny BERT, VisualBERT and XLM-R."""
     pytest.importorskip("torch", reason="needs the [train] extra of streamproc-mner")
     from tests.recipes.encoders import make_encoders
 

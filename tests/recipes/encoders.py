@@ -6,9 +6,18 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from transformers import AutoModel, BertConfig, BertModel, VisualBertConfig, VisualBertModel
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertModel,
+    PreTrainedModel,
+    VisualBertConfig,
+    VisualBertModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
-from plugins.conftest import write_tokenizer
+from plugins.tiny_tokenizers import write_unigram, write_word_piece
 from streamproc_mner.nn.stored import without_pooler
 from streamproc_mner.nn.tagger import Parts
 from streamproc_mner.vocabulary import Vocabulary
@@ -24,17 +33,31 @@ SIZES: Final = {
 
 
 def make_encoders(folder: Path) -> Path:
-    """Write a tiny BERT and a tiny VisualBERT that share a tokenizer; returns the folder."""
+    """Write a tiny BERT and a tiny VisualBERT that share a tokenizer, and a tiny XLM-R; the folder."""
     torch.manual_seed(0)
-    for kind in ("text", "vision-language"):
+    for kind in ("bert", "visualbert", "xlmr"):
         (folder / kind).mkdir()
-        vocabulary = write_tokenizer(folder / kind / "tokenizer.json")
-        if kind == "text":
-            BertModel(BertConfig(vocab_size=vocabulary, **SIZES)).save_pretrained(folder / kind)
-        else:
-            config = VisualBertConfig(vocab_size=vocabulary, visual_embedding_dim=16, **SIZES)
-            VisualBertModel(config).save_pretrained(folder / kind)
+        tokenizer = folder / kind / "tokenizer.json"
+        count = write_unigram(tokenizer) if kind == "xlmr" else write_word_piece(tokenizer)
+        _random(kind, count).save_pretrained(folder / kind)
     return folder
+
+
+def _random(kind: str, vocabulary: int) -> PreTrainedModel:
+    if kind == "bert":
+        return BertModel(BertConfig(vocab_size=vocabulary, **SIZES))
+    if kind == "visualbert":
+        return VisualBertModel(VisualBertConfig(vocab_size=vocabulary, visual_embedding_dim=16, **SIZES))
+    return XLMRobertaModel(
+        XLMRobertaConfig(vocab_size=vocabulary, type_vocab_size=1, pad_token_id=1, **SIZES)
+    )
+
+
+def kind_of(name: str) -> str:
+    """Which of the tiny encoders stands for the public one of a name."""
+    return next(
+        (kind for kind, part in (("visualbert", "visualbert"), ("xlmr", "xlm")) if part in name), "bert"
+    )
 
 
 def tiny_parts(folder: Path, vocabulary: Vocabulary) -> Parts:
@@ -45,8 +68,7 @@ def tiny_parts(folder: Path, vocabulary: Vocabulary) -> Parts:
         vocabulary: of made posts.
     """
 
-    def find(role: str, name: str) -> BertModel:
-        kind = "vision-language" if "visualbert" in name else "text"
-        return without_pooler(AutoModel.from_pretrained(folder / kind))
+    def find(role: str, name: str) -> PreTrainedModel:
+        return without_pooler(AutoModel.from_pretrained(folder / kind_of(name)))
 
     return Parts(find, vocabulary)

@@ -52,7 +52,7 @@ class Learnt:
 def learn(tiny: Tiny, folder: Path) -> Learnt:
     """Teach a network that uses pictures to read them; posts in which only the picture tells."""
     maker = PostMaker(tiny.recipe.modalities, WIDTH, seed=5)
-    train, dev, test = maker.make(512), maker.make(64), maker.make(128)
+    train, dev, test = maker.make(640), maker.make(160), maker.make(160)
     steps = _train(tiny, train, dev, enough=0.995)
     model = tiny.save(folder)
     scores = [score(model, posts) for posts in (test, shuffled(test), without_pictures(test))]

@@ -24,7 +24,7 @@ ROWS = [
 
 def test_a_network_is_taught_saved_and_served(encoders: Path, tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    code = code.replace('"bert-base-cased"', repr(str(encoders / "text")))
+    code = code.replace('"bert-base-cased"', repr(str(encoders / "bert")))
     rows = [{"id": str(i), "tokens": tokens, "tags": tags} for i, (tokens, tags) in enumerate(ROWS)]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "grids").mkdir()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,9 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
-from tokenizers.models import Unigram
-from tokenizers.normalizers import NFKC
-from tokenizers.pre_tokenizers import Metaspace
 from transformers import AutoModel, XLMRobertaConfig, XLMRobertaModel
 
+from plugins.tiny_tokenizers import XLMR_PIECES, write_unigram
 from streamproc.fusion.api import FusionInput, FusionModel, Seen
 from streamproc.testing.contract import CHECKS
 from streamproc.vision.visuals import Captions
@@ -34,25 +31,11 @@ from streamproc_mner.words import words_of
 
 LABELS = bio_labels(ENTITY_TYPES)
 LIMITS = Limits(window=48, overlap=12, context=20)
-SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # in XLM-R's order: 0 begins, 1 pads, 2 ends
-WORDS = ("kevin", "durant", "in", "paris", "nasa", "news", "man", "dog")
 VARIANTS: dict[str, dict[str, Any]] = {
     "text": {},
     "captions": {"context": ("captions",), "kind_embedding": True},
     "grid": {"picture": "grid", "picture_width": 6},
 }
-
-
-def _write_tokenizer(path: Path) -> int:
-    pieces = [(piece, 0.0) for piece in SPECIAL]
-    pieces += [(f"\u2581{word}", -2.0) for word in WORDS]
-    pieces += [(piece, -6.0) for piece in ("\u2581", *string.ascii_letters, *string.digits, "#", "@", ",")]
-    tokenizer = Tokenizer(Unigram(pieces, unk_id=SPECIAL.index("<unk>")))
-    tokenizer.normalizer = NFKC()
-    tokenizer.pre_tokenizer = Metaspace()
-    tokenizer.add_special_tokens([*SPECIAL, "<mask>"])
-    tokenizer.save(str(path))
-    return len(pieces) + 1
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +53,7 @@ def xlmr(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("xlmr")
     torch.manual_seed(0)
     config = XLMRobertaConfig(
-        vocab_size=_write_tokenizer(folder / "tokenizer.json"),
+        vocab_size=write_unigram(folder / "tokenizer.json"),
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=4,
@@ -127,16 +110,16 @@ def test_a_post_stands_between_xlmrs_own_special_tokens(xlmr: Path) -> None:
     ((window,),) = (post.windows for post in encoder.encode([words_of("kevin in Oz ,")], [context]))
     tokenizer = Tokenizer.from_file(str(xlmr / "tokenizer.json"))
     tokens = [tokenizer.id_to_token(i) for i in window.ids]
-    expected = "<s> ▁kevin ▁in ▁ O z ▁ , </s> ▁ a ▁man </s> ▁ a ▁dog </s>"
+    expected = "<s> ▁kevin ▁in ▁ O z ▁ , </s> ▁a ▁man </s> ▁a ▁dog </s>"
     assert tokens == expected.split()
     assert [tokens[first] for first in window.firsts] == ["▁kevin", "▁in", "▁", "▁"]
     captions = KIND_IDS["captions"]
-    assert window.kinds.tolist() == [0] * 9 + [captions] * 8
+    assert window.kinds.tolist() == [0] * 9 + [captions] * 6
 
 
 def test_text_that_looks_like_a_special_token_is_text(xlmr: Path) -> None:
     encoder = PostEncoder.from_file(xlmr / "tokenizer.json", LIMITS)
-    for word in SPECIAL:
+    for word in XLMR_PIECES:
         ((window,),) = (post.windows for post in encoder.encode([words_of(f"in {word} paris")], [()]))
         assert window.ids.tolist().count(0) == 1
         assert window.ids.tolist().count(2) == 1
