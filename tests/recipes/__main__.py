@@ -20,6 +20,7 @@ from rich.progress import track
 from rich.table import Table
 from transformers.utils import logging
 
+from streamproc.errors import SettingsError
 from streamproc.fusion.discovery import find_plugin
 from streamproc_mner.recipes.recipe import Recipe, all_recipes, find_recipe
 from streamproc_mner.serving_config import TorchTaggerConfig
@@ -36,7 +37,10 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="recipes; all without any")
     parser.add_argument("--again", action="store_true", help="also those that passed before")
     options = parser.parse_args()
-    recipes = [find_recipe(name) for name in options.names] or list(all_recipes())
+    try:
+        recipes = [find_recipe(name) for name in options.names] or list(all_recipes())
+    except SettingsError as error:
+        parser.error(str(error))
     torch.set_num_threads(1)
     logging.disable_progress_bar()
     KEPT.mkdir(parents=True, exist_ok=True)

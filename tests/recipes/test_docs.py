@@ -34,7 +34,7 @@ def test_a_network_is_taught_saved_and_served(encoders: Path, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr[-2000:]
     losses = [float(value) for value in re.findall(r"loss ([\d.]+)", done.stdout)]
-    assert len(losses) == 3
+    assert len(losses) == 10
     loaded = load_plugin("mine", PluginSettings(plugin="co-attention", model=str(tmp_path / "my-model")))
     assert loaded.model.model == "my-adacan"
     assert not [outcome for outcome in run_contract(loaded) if outcome.fault]

@@ -90,7 +90,19 @@ def cell_boxes() -> NDArray[np.float16]:
 
 
 def pad_pictures(pictures: Sequence[Picture | None], need: PictureNeed) -> PictureBatch:
-    """Pictures as one batch."""
+    """Pictures as one batch.
+
+    Raises:
+        ValueError: a picture has more vectors, or wider ones, than the network reads.
+    """
+    for picture in pictures:
+        if picture is not None:
+            count, width = picture.features.shape
+            if count > need.most or width != need.width:
+                raise ValueError(
+                    f"a picture of {count} vectors of {width} numbers; the network reads {need.modality}, "
+                    f"at most {need.most} of {need.width}"
+                )
     most = max((len(picture.features) for picture in pictures if picture), default=1)
     features = np.zeros((len(pictures), most, need.width), np.float32)
     boxes = np.zeros((len(pictures), most, 4), np.float32)

@@ -31,11 +31,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawWeights:
-    """An attention or gate of a batch; see `streamproc.fusion.api.Weights`. `values` (B, T, K)."""
+    """An attention or gate of a batch; see `streamproc.fusion.api.Weights`. `values` (B, T, K).
+
+    One `of_picture` says nothing of a post that has none.
+    """
 
     over: Literal["tokens", "cells", "regions", "modalities", "gates"]
     values: Floats
     columns: tuple[str, ...] = ()
+    of_picture: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,7 +217,7 @@ def _joined_up(
     weights = {
         name: _weights(name, told, rows, len(encoded.kept), picture)
         for name, told in rows[0].weights.items()
-        if picture is not None or told.over not in ("cells", "regions")
+        if picture is not None or not (told.of_picture or told.over in ("cells", "regions"))
     }
     joined = np.concatenate(flags) if flags else None
     return _Read(post, words, encoded, picture, emissions, joined, weights)

@@ -40,7 +40,7 @@ class TorchNetwork(Network):
     def explain(self, batch: Batch, pictures: PictureBatch | None) -> Scores:
         output = self._run(batch, pictures, explain=True)
         weights = {
-            name: RawWeights(told.over, told.values.float().cpu().numpy(), told.columns)
+            name: RawWeights(told.over, told.values.float().cpu().numpy(), told.columns, told.of_picture)
             for name, told in output.weights.items()
         }
         return _scores(output, weights)
@@ -89,7 +89,7 @@ def encoder_for(network: Tagger, saved: SavedModel) -> Encoder:
         PluginError: the tokenizer or the vocabulary that it needs is not in the folder.
     """
     reads = network.reads
-    if (reads.positions == "words" or reads.characters) and saved.vocabulary is None:
+    if network.reads_vocabulary and saved.vocabulary is None:
         raise PluginError(f"{saved.folder}: vocabulary.json is missing; this network needs it")
     if reads.positions == "words" and saved.vocabulary is not None:
         return WordEncoder(saved.vocabulary, saved.config.limits)

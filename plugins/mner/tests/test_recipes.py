@@ -46,8 +46,11 @@ def test_a_bare_name_that_is_unique_will_do() -> None:
         SettingsError, match=r"several papers: yu2020/bert-crf, chen2021/bert-crf, wang2022"
     ):
         find_recipe("bert-crf")
+    assert find_recipe("UMT-BERT-CRF").name == "yu2020/umt-bert-crf"
     with pytest.raises(SettingsError, match=r"no recipe named 'umt-brt-crf': did you mean umt-bert-crf\?"):
         find_recipe("umt-brt-crf")
+    with pytest.raises(SettingsError, match=r"no recipe named 'adacan': some .* are yu2020/adacan-cnn"):
+        find_recipe("adacan")
 
 
 def test_figures_are_those_of_the_papers() -> None:
@@ -55,7 +58,8 @@ def test_figures_are_those_of_the_papers() -> None:
     assert find_recipe("wcv-attn").published["snapcaptions"].segmentation_f1 == 68.0
     best = find_recipe("ita-all-cva").published["snap"]
     assert (best.f1, best.text_f1, best.best_f1) == (86.75, 86.83, 87.44)
-    assert str(best) == "86.75 (T 86.83, best 87.44)"
+    assert best.told() == "86.75 (T 86.83, best 87.44)"
+    assert find_recipe("gvatt-hbilstm-crf").published["twitter2015"].told() == "70.80"
     assert all(recipe.published and recipe.about for recipe in all_recipes())
 
 

@@ -174,4 +174,4 @@ class UmtTagger(Tagger):
 
 
 def _of_words(over: Literal["cells", "gates"], values: Tensor, inputs: Inputs, *columns: str) -> Attention:
-    return Attention(over, at_words(values, inputs.firsts), columns)
+    return Attention(over, at_words(values, inputs.firsts), columns, of_picture=True)

@@ -153,7 +153,7 @@ def test_explanations_have_a_row_for_each_word(folder: Path) -> None:
     posts = [FusionInput(long, visuals=_seen(1)), FusionInput(TEXT), FusionInput("", visuals=_seen(2))]
     taggings = model.explain(posts)
     names = {"word-aware visual attention", "image-aware word attention", "visual gate"}
-    for post, tagging, expected in zip(posts, taggings, (names, {"visual gate"}, names), strict=True):
+    for post, tagging, expected in zip(posts, taggings, (names, set(), names), strict=True):
         told = tagging.explanation
         assert told is not None
         assert [text for text, _, _ in told.tokens] == post.text.split()

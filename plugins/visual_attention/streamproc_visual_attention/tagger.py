@@ -87,6 +87,6 @@ class VisualAttentionTagger(Tagger):
         gates = torch.stack([word_gate.mean(dim=-1), image_gate.mean(dim=-1)], dim=-1)
         weights = {
             "visual attention": Attention("cells", attention.expand(-1, words.shape[1], -1)),
-            "visual gate": Attention("gates", gates, ("words", "image")),
+            "visual gate": Attention("gates", gates, ("words", "image"), of_picture=True),
         }
         return Output(emissions, weights=weights)

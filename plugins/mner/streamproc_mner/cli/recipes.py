@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from streamproc_mner.recipes.recipe import Recipe
+    from streamproc_mner.recipes.recipe import Published, Recipe
 
 
 @click.group("recipes")
@@ -49,6 +49,11 @@ def _print_table(recipes: list[Recipe]) -> None:
     for paper in dict.fromkeys(recipe.paper for recipe in recipes):
         console.print(_table([recipe for recipe in recipes if recipe.paper == paper], console.width >= 130))
         console.print()
+    if any(figure.told() != f"{figure.f1:.2f}" for r in recipes for figure in r.published.values()):
+        click.echo(
+            "F1 in percent on the test split. T: the same model without pictures; segments: spans without "
+            "types; dev: on the development split; best: of the runs of which the other is the mean."
+        )
     click.echo(f"{len(recipes)} recipes; `streamproc recipes show NAME` prints all settings of one")
 
 
@@ -66,11 +71,18 @@ def _table(recipes: list[Recipe], wide: bool) -> Table:
     table.add_column("published F1")
     if wide:
         table.add_column("what it is", style="dim")
+    decimals = 1 if all(_short(figure) for recipe in recipes for figure in recipe.published.values()) else 2
     for recipe in recipes:
-        figures = " / ".join(str(recipe.published.get(name, "-")) for name in data_sets)
+        known = {name: figure.told(decimals) for name, figure in recipe.published.items()}
+        figures = " / ".join(known.get(name, "-") for name in data_sets)
         row = [recipe.name, recipe.plugin, ", ".join(recipe.modalities) or "-", figures]
         table.add_row(*row, *([recipe.about] if wide else []))
     return table
+
+
+def _short(figure: Published) -> bool:
+    """Whether a paper prints one decimal."""
+    return round(figure.f1, 1) == figure.f1
 
 
 @command.command("show")

@@ -38,9 +38,9 @@ class CharacterLstm(nn.Module):
 
     def forward(self, characters: Tensor) -> Tensor:
         """(B, T, C) character ids, 0 at padding, to (B, T, 2 H); zeros for what is no word."""
-        spelled = characters.flatten(0, 1)
+        spelled, places = each_spelling_once(characters)
         vectors = self.lstm.ends(self.table(spelled), spelled != PADDING)
-        return vectors.view(*characters.shape[:2], self.width)
+        return vectors[places]
 
 
 class CharacterCnn(nn.Module):
@@ -53,7 +53,7 @@ class CharacterCnn(nn.Module):
         count: rows of the table of characters.
         width: of a character's vector.
         hidden: H, number of filters.
-        dropout: of the characters' vectors.
+        dropout: of the characters' vectors; words of a batch that are spelled alike share its choice.
 
     Attributes:
         width: H, of a word's vector.
@@ -68,12 +68,26 @@ class CharacterCnn(nn.Module):
 
     def forward(self, characters: Tensor) -> Tensor:
         """(B, T, C) character ids, 0 at padding, to (B, T, H); zeros for what is no word."""
-        spelled = characters.flatten(0, 1)
+        spelled, places = each_spelling_once(characters)
         here = (spelled != PADDING).unsqueeze(1)
         read = self.dropout(self.table(spelled)).transpose(1, 2) * here
         filtered: Tensor = self.convolution(read).masked_fill(~here, -torch.inf).amax(dim=2)
-        vectors = filtered.masked_fill(~here.any(dim=2), 0.0)
-        return vectors.view(*characters.shape[:2], self.width)
+        vectors: Tensor = filtered.masked_fill(~here.any(dim=2), 0.0)
+        return vectors[places]
+
+
+def each_spelling_once(characters: Tensor) -> tuple[Tensor, Tensor]:
+    """The words of a batch, those that are spelled alike once, padding too: they get one vector.
+
+    Args:
+        characters: (B, T, C).
+
+    Returns:
+        (U, C) spellings, and (B, T) which of them each word has.
+    """
+    words = characters.flatten(0, 1)
+    spelled, places = torch.unique(words, dim=0, return_inverse=True)
+    return spelled, places.view(characters.shape[:2])
 
 
 def character_encoder(

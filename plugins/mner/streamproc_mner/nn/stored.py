@@ -42,7 +42,7 @@ def load_tagger(saved: SavedModel, network: type[TaggerT]) -> TaggerT:
         raise PluginError(f"{saved.folder / CONFIG}: {where}: {first['msg']}") from None
     parts = Parts(lambda role, _: described_encoder(saved, role), saved.vocabulary, read_vectors=None)
     built = network(settings, saved.labels, parts)  # type: ignore[call-arg]
-    _check_window(saved, built)
+    _check_window(str(saved.folder / CONFIG), saved.config.limits, built)
     try:
         weights = load_file(saved.weights)
     except SafetensorError as error:
@@ -76,7 +76,16 @@ def save_tagger(
         limits: of length.
         metrics: for `metrics.json`.
         card: for `README.md`.
+
+    Raises:
+        PluginError: what was saved could not be served: the tokenizer or the vocabulary lacks, or a
+            window is longer than an encoder takes.
     """
+    if tokenizer is None and network.encoder_configs:
+        raise PluginError(f"{folder}: give the tokenizer of the encoder that the network reads with")
+    if vocabulary is None and network.reads_vocabulary:
+        raise PluginError(f"{folder}: give the vocabulary that the network looks words or characters up in")
+    _check_window(f"{folder}: limits", limits, network)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
     save_file({key: tensor.contiguous() for key, tensor in network.state_dict().items()}, weights)
@@ -122,14 +131,14 @@ def without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
     return encoder
 
 
-def _check_window(saved: SavedModel, network: nn.Module) -> None:
+def _check_window(place: str, limits: Limits, network: nn.Module) -> None:
     """A window that is longer than an encoder takes would fail at the first long post."""
     for module in network.modules():
         taken = position_count(module) if isinstance(module, PreTrainedModel) else None
-        if taken is not None and taken < saved.config.limits.window:
+        if taken is not None and taken < limits.window:
             raise PluginError(
-                f"{saved.folder / CONFIG}: limits.window is {saved.config.limits.window}, but the encoder "
-                f"takes {taken} sub-tokens: set it to {taken} or less"
+                f"{place}: limits.window is {limits.window}, but the encoder takes {taken} sub-tokens: "
+                f"set it to {taken} or less"
             )
 
 

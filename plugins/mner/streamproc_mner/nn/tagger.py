@@ -53,11 +53,13 @@ class Attention:
         over: what the last axis is.
         values: (B, T, K), one row a word.
         columns: names of modalities or gates.
+        of_picture: whether it says nothing of a post without a picture, as those over cells and regions.
     """
 
     over: Literal["tokens", "cells", "regions", "modalities", "gates"]
     values: Tensor
     columns: tuple[str, ...] = ()
+    of_picture: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,6 +187,11 @@ class Tagger(nn.Module, ABC):
     def crf_scores(self) -> CrfScores:
         """Of the CRF over words that the network is served with, for `decoding.Decoder`."""
         return self.crf.scores()
+
+    @property
+    def reads_vocabulary(self) -> bool:
+        """Whether the network looks words or characters up."""
+        return self.reads.positions == "words" or self.reads.characters
 
     @property
     def trains_on_both_views(self) -> bool:

@@ -19,6 +19,8 @@ from streamproc_mner.windows import Limits
 PAPERS: Final = ("moon2018", "yu2020", "chen2021", "wang2022")
 """The files of recipes, in the order in which they are listed."""
 
+_MOST_HINTS: Final = 5
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,13 +66,16 @@ class Published(_Frozen):
     dev_f1: float | None = None
     best_f1: float | None = None
 
-    def __str__(self) -> str:
-        told = [f"{self.f1:g}"]
-        told += [f"T {self.text_f1:g}"] if self.text_f1 is not None else []
-        told += [f"segments {self.segmentation_f1:g}"] if self.segmentation_f1 is not None else []
-        told += [f"dev {self.dev_f1:g}"] if self.dev_f1 is not None else []
-        told += [f"best {self.best_f1:g}"] if self.best_f1 is not None else []
-        return told[0] if len(told) == 1 else f"{told[0]} ({', '.join(told[1:])})"
+    def told(self, decimals: int = 2) -> str:
+        """In a line, such as `75.60 (T 75.67)`; `decimals` as the paper prints them."""
+        others = {
+            "T": self.text_f1,
+            "segments": self.segmentation_f1,
+            "dev": self.dev_f1,
+            "best": self.best_f1,
+        }
+        known = [f"{key} {value:.{decimals}f}" for key, value in others.items() if value is not None]
+        return f"{self.f1:.{decimals}f}" + (f" ({', '.join(known)})" if known else "")
 
 
 class Recipe(_Frozen):
@@ -115,16 +120,26 @@ def find_recipe(name: str) -> Recipe:
     Raises:
         SettingsError: there is none, or there are several.
     """
-    recipes = all_recipes()
-    found = [r for r in recipes if r.name == name] or [r for r in recipes if r.name.split("/")[1] == name]
+    recipes, wanted = all_recipes(), name.lower()
+    found = [r for r in recipes if r.name == wanted] or [r for r in recipes if _bare(r) == wanted]
     if len(found) == 1:
         return found[0]
     if found:
         raise SettingsError(f"{name!r} is in several papers: {', '.join(r.name for r in found)}; name one")
     names = [r.name for r in recipes]
-    close = get_close_matches(name, [*names, *(n.split("/")[1] for n in names)], n=1)
-    hint = f"did you mean {close[0]}?" if close else "see `streamproc recipes list`"
+    close = get_close_matches(wanted, [*names, *map(_bare, recipes)], n=1)
+    within = [full for full in names if wanted and wanted in full][:_MOST_HINTS]
+    hint = "see `streamproc recipes list`"
+    if within:
+        hint = f"some that have it in their names are {', '.join(within)}; {hint}"
+    elif close:
+        hint = f"did you mean {close[0]}?"
     raise SettingsError(f"no recipe named {name!r}: {hint}")
+
+
+def _bare(recipe: Recipe) -> str:
+    """A recipe's name without its paper's."""
+    return recipe.name.split("/")[1]
 
 
 def _read(paper: str) -> list[Recipe]:
