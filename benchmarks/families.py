@@ -182,7 +182,9 @@ def _lstm_like(network: Tagger) -> tuple[nn.LSTM, int]:
     """torch's bidirectional LSTM of the size of the network's own over words, and its input's width."""
     for name, module in network.named_modules():
         if "characters" not in name and isinstance(module, BiLstm | CoupledLstm):
-            inputs = module.lstm.input_size if isinstance(module, BiLstm) else module.from_input.shape[1]
+            inputs = (
+                module.forwards.input_size if isinstance(module, BiLstm) else module.from_input.shape[1]
+            )
             hidden = module.width // 2
             return nn.LSTM(inputs, hidden, batch_first=True, bidirectional=True), inputs
     raise TypeError(f"{type(network).__name__} has neither a transformer nor an LSTM over words")

@@ -33,7 +33,8 @@ def test_the_lstm_gives_the_last_state_of_each_direction() -> None:
     found = encoder(CHARACTERS)
     for place in ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2)):
         word = CHARACTERS[place][CHARACTERS[place] > 0]
-        states, _ = encoder.lstm.lstm(encoder.table(word).unsqueeze(0))
+        vectors = encoder.table(word).unsqueeze(0)
+        states = encoder.lstm(vectors, torch.ones(vectors.shape[:2], dtype=torch.bool))
         expected = torch.cat([states[0, -1, :3], states[0, 0, 3:]])
         torch.testing.assert_close(found[place], expected)
 

@@ -1,10 +1,10 @@
-"""The packed BiLSTM against torch's LSTM on each row alone."""
+"""The BiLSTM over padded rows against torch's bidirectional LSTM on each row alone."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamproc_mner.nn.recurrent import BiLstm
 
@@ -27,12 +27,22 @@ def mask() -> Tensor:
     return torch.arange(5) < torch.tensor(LENGTHS).unsqueeze(1)
 
 
+def both_ways(lstm: BiLstm) -> nn.LSTM:
+    """torch's own bidirectional LSTM with the same weights."""
+    inputs, hidden = lstm.forwards.input_size, lstm.forwards.hidden_size
+    one = nn.LSTM(inputs, hidden, batch_first=True, bidirectional=True).to(lstm.forwards.weight_ih_l0.dtype)
+    weights = dict(lstm.forwards.named_parameters())
+    weights |= {f"{name}_reverse": weight for name, weight in lstm.backwards.named_parameters()}
+    one.load_state_dict(weights)
+    return one
+
+
 def test_each_row_is_read_as_if_it_were_alone(lstm: BiLstm, vectors: Tensor, mask: Tensor) -> None:
     states, ends = lstm(vectors, mask), lstm.ends(vectors, mask)
     assert states.shape == (4, 5, lstm.width)
     for row, length in enumerate(LENGTHS):
         if length:
-            expected, (last, _) = lstm.lstm(vectors[row : row + 1, :length])
+            expected, (last, _) = both_ways(lstm)(vectors[row : row + 1, :length])
             torch.testing.assert_close(states[row, :length], expected[0])
             torch.testing.assert_close(ends[row], torch.cat([last[0, 0], last[1, 0]]))
 

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from streamproc_mner.nn.turning import rearranged, turned_places
+
 _DIRECTIONS = 2
 
 
@@ -51,11 +53,10 @@ class CoupledLstm(nn.Module):
         Returns:
             (B, T, 2 H), zeros at padding.
         """
-        turned = _turned(mask).unsqueeze(-1)
-        read = torch.stack([vectors, vectors.gather(1, turned.expand_as(vectors))])
-        forward, backward = self._run(read)
-        backward = backward.gather(1, turned.expand_as(backward))
-        return torch.cat([forward, backward], dim=-1).masked_fill(~mask.unsqueeze(-1), 0.0)
+        turned = turned_places(mask)
+        forward, backward = self._run(torch.stack([vectors, rearranged(vectors, turned)]))
+        states = torch.cat([forward, rearranged(backward, turned)], dim=-1)
+        return states.masked_fill(~mask.unsqueeze(-1), 0.0)
 
     def _run(self, read: Tensor) -> Tensor:
         """(2, B, T, D) of both directions, each in its own order, to the states (2, B, T, H)."""
@@ -79,9 +80,3 @@ def _random(inputs: int, hidden: int, matrices: int) -> Tensor:
     """Weights of both directions, U(-sqrt(6 / (inputs + hidden)), ...) (Glorot & Bengio 2010)."""
     bound = math.sqrt(6 / (inputs + hidden))
     return torch.empty(_DIRECTIONS, inputs, matrices * hidden).uniform_(-bound, bound)
-
-
-def _turned(mask: Tensor) -> Tensor:
-    """(B, T): positions that turn each row's words round and leave its padding where it is."""
-    places = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
-    return torch.where(mask, mask.sum(dim=1, keepdim=True) - 1 - places, places)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 
 class TextQuery(nn.Module):
@@ -28,8 +28,7 @@ class TextQuery(nn.Module):
         Returns:
             (B, width).
         """
-        lengths = mask.sum(dim=1).clamp(min=1).cpu()
-        packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
-        _, (state, _) = self.lstm(packed)
-        last: Tensor = state[-1]
-        return last
+        states: Tensor
+        states, _ = self.lstm(words)
+        last = (mask.sum(dim=1) - 1).clamp(min=0)
+        return states[torch.arange(len(states), device=states.device), last]
