@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -114,7 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        _leave(130)
     except BrokenPipeError:
         _hang_up()
     except Exception as error:
@@ -126,6 +127,14 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         click.echo(one_line(error), err=True)
         sys.exit(exit_code(error))
+
+
+def _leave(code: int) -> NoReturn:
+    """End now. A model's native threads may still be at work, and abort a process that tidies up."""
+    with suppress(OSError, ValueError, AttributeError):  # a stream that is closed, or none
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _hang_up() -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,17 +25,20 @@ def whole_file(flag: str, path: Path, source: str) -> Iterator[BinaryIO]:
     Raises:
         SettingsError: it cannot be written, or is the file that is read.
     """
-    target = path.resolve()
-    if source != "-" and target.exists() and Path(source).exists() and target.samefile(source):
+    if _is_read(path, source):
         raise SettingsError(f"{flag} {path} is the file that is read: name another one")
-    draft: Path | None = None
+    if path.is_file() and _is_standard_output(path):
+        raise SettingsError(f"{flag} {path} is where standard output goes: name another one")
+    target, draft = path, None
     try:
-        if target.exists() and not target.is_file():
-            stream: BinaryIO = target.open("wb")
+        if path.exists() and not path.is_file():
+            stream: BinaryIO = path.open("wb")
         else:
+            target = path.resolve()
             stream, draft = _draft_beside(target)
-    except OSError as error:
-        raise SettingsError(f"cannot write {path}: {error.strerror}") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads back to itself
+        reason = error.strerror if isinstance(error, OSError) else "a link that leads back to itself"
+        raise SettingsError(f"cannot write {path}: {reason}") from None
     try:
         with stream:
             yield stream
@@ -46,10 +50,28 @@ def whole_file(flag: str, path: Path, source: str) -> Iterator[BinaryIO]:
         draft.replace(target)
 
 
+def _is_read(path: Path, source: str) -> bool:
+    """Whether the path is the file that is read, by its name or as standard input."""
+    try:
+        there = path.stat()
+        read = os.fstat(0) if source == "-" else Path(source).stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(there.st_mode) and os.path.samestat(there, read)
+
+
+def _is_standard_output(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
 def _draft_beside(target: Path) -> tuple[BinaryIO, Path]:
-    """A new file with the permissions that a plain open would give it."""
-    number, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    """A new file with the permissions of the one it replaces, or those that a plain open would give."""
+    number, name = mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
     umask = os.umask(0)
     os.umask(umask)
-    os.fchmod(number, 0o666 & ~umask)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~umask
+    os.fchmod(number, mode)
     return os.fdopen(number, "wb"), Path(name)

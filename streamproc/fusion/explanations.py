@@ -31,7 +31,8 @@ def explanation_fault(text: str, explanation: Explanation) -> str | None:
     """
     end = 0
     for word, start, stop in explanation.tokens:
-        if type(word) is not str or not end <= start < stop <= len(text):
+        known = type(word) is str and type(start) is int and type(stop) is int
+        if not known or not end <= start < stop <= len(text):
             return f"explanation: token {word!r} at {start}:{stop} is not in the text, or out of order"
         end = stop
     for name, weights in explanation.weights.items():
@@ -42,6 +43,12 @@ def explanation_fault(text: str, explanation: Explanation) -> str | None:
 
 
 def _weights_fault(weights: Weights, tokens: int) -> str | None:
+    if not (type(weights.rows) is tuple and all(type(row) is tuple for row in weights.rows)):
+        return "expected rows as tuples of tuples"
+    if not (type(weights.boxes) is tuple and all(type(box) is tuple for box in weights.boxes)):
+        return "expected boxes as tuples of tuples"
+    if not all(isinstance(value, float | int) for row in (*weights.rows, *weights.boxes) for value in row):
+        return "expected Python's own numbers"
     if weights.over not in _KINDS:
         return f"over {weights.over!r} is none of {', '.join(_KINDS)}"
     if len(weights.rows) != tokens:

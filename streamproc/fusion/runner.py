@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Final, TypeAlias
 
 from streamproc.daemon import DaemonThread, run_in_daemon_thread
 from streamproc.errors import PluginFailed
-from streamproc.fusion.api import FusionInput, FusionModel, Tagging
+from streamproc.fusion.api import Entity, FusionInput, FusionModel, Tagging
 from streamproc.fusion.explanations import explanation_fault
 
 Result: TypeAlias = Tagging | PluginFailed
@@ -111,13 +111,36 @@ def _fault(post: FusionInput, tagging: Tagging) -> str | None:
     """What is wrong: no tagging, wrong offsets, no probabilities, a malformed explanation."""
     if not isinstance(tagging, Tagging):
         return f"expected a Tagging, got {type(tagging).__name__}"
-    if not 0.0 <= tagging.uncertainty <= 1.0:
-        return f"uncertainty {tagging.uncertainty!r} is not from 0 to 1"
+    if not _is_probability(tagging.uncertainty):
+        return f"uncertainty {tagging.uncertainty!r} is no number from 0 to 1"
+    if not (isinstance(tagging.entities, Sized) and isinstance(tagging.confidence, Sized)):
+        return "expected entities and confidence as tuples"
+    if not all(map(_is_probability, tagging.confidence)):
+        return "confidence: expected numbers from 0 to 1"
     text, end = post.text, 0
     for entity in tagging.entities:
-        if entity.start < end or text[entity.start : entity.end] != entity.text or not entity.text:
-            return f"entity {entity.text!r} is not at {entity.start}:{entity.end}, or out of order"
-        if type(entity.type) is not str or not 0.0 <= entity.score <= 1.0:
-            return f"entity {entity.text!r}: expected a type and a score from 0 to 1"
+        fault = _entity_fault(text, end, entity)
+        if fault is not None:
+            return fault
         end = entity.end
     return None if tagging.explanation is None else explanation_fault(text, tagging.explanation)
+
+
+def _entity_fault(text: str, end: int, entity: Entity) -> str | None:
+    """What keeps an entity from being published behind one that ends at `end`."""
+    if not isinstance(entity, Entity):
+        return f"expected an Entity, got {type(entity).__name__}"
+    start, stop = entity.start, entity.end
+    if not (type(start) is int and type(stop) is int and end <= start < stop <= len(text)):
+        return f"entity {entity.text!r} is not at {start!r}:{stop!r}, or out of order"
+    if text[start:stop] != entity.text:
+        return f"entity {entity.text!r} is not at {start}:{stop}"
+    if type(entity.type) is not str or not entity.type or not _is_probability(entity.score):
+        return f"entity {entity.text!r}: expected a type and a score from 0 to 1"
+    entity.type.encode()  # what cannot be written as UTF-8 must not get as far as the output
+    return None
+
+
+def _is_probability(value: object) -> bool:
+    """Whether it is one of Python's own numbers, from 0 to 1: numpy's are not written to JSON."""
+    return isinstance(value, float | int) and 0.0 <= value <= 1.0

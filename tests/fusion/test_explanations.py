@@ -81,7 +81,7 @@ def test_a_well_formed_explanation_is_handed_on(told: Explanation) -> None:
         (of(**GATES, rows=row(2, -0.1)), "from 0 to 1"),
         (of(**GATES, rows=row(2, float("nan"))), "from 0 to 1"),
         (of(**GATES, rows=row(2, float("inf"))), "from 0 to 1"),
-        (of(**GATES, rows=(("a", "b"),) * 3), "malformed"),
+        (of(**GATES, rows=(("a", "b"),) * 3), "own numbers"),
         (of(columns=("words", 2)), "expected names"),
         (of(over="cells", rows=row(49, 1 / 49)), "columns have names only"),
         (of(**CELLS, rows=row(36)), "expected 49 over cells"),

@@ -3,7 +3,9 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from streamproc.entities import Entity
@@ -37,10 +39,18 @@ def tagging(*entities: Entity) -> Tagging:
         ([tagging(Entity("", "LOC", 1, 1, 1.0))], "is not at 1:1"),
         ([tagging(Entity("Ada", "PER", 0, 3, 1.0), Entity("da", "PER", 1, 3, 1.0))], "out of order"),
         ([None], "expected a Tagging, got NoneType"),
-        ([Tagging(None, (), 0.0)], "malformed"),  # type: ignore[arg-type]
-        ([Tagging((), (), None)], "malformed"),  # type: ignore[arg-type]
+        ([Tagging(None, (), 0.0)], "expected entities and confidence"),  # type: ignore[arg-type]
+        ([Tagging((), (), None)], "no number from 0 to 1"),  # type: ignore[arg-type]
         ([Tagging((), (), float("nan"))], "uncertainty nan"),
-        ([tagging(Entity("Ada", "PER", None, 3, 1.0))], "malformed"),  # type: ignore[arg-type]
+        ([Tagging((), (), Decimal("0.5"))], "no number from 0 to 1"),  # type: ignore[arg-type]
+        ([Tagging((), (0.5, float("nan")), 0.0)], "confidence"),
+        ([Tagging((), (7.0,), 0.0)], "confidence"),
+        ([Tagging((), (np.float32(0.5),), 0.0)], "confidence"),
+        ([tagging(Entity("Ada", "B-\ud800", 0, 3, 1.0))], "surrogates not allowed"),
+        ([tagging(Entity("Ada", "", 0, 3, 1.0))], "expected a type"),
+        ([tagging(Entity("Ada", "PER", 0, 99, 1.0))], "is not at 0:99"),
+        ([tagging("Ada")], "expected an Entity, got str"),  # type: ignore[arg-type]
+        ([tagging(Entity("Ada", "PER", None, 3, 1.0))], "is not at None:3"),  # type: ignore[arg-type]
         ([tagging(Entity("Ada", b"PER", 0, 3, 1.0))], "expected a type"),  # type: ignore[arg-type]
         ([tagging(Entity("Ada", "PER", 0, 3, float("nan")))], "expected a type"),
     ],

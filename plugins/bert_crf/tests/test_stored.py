@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
@@ -29,6 +31,7 @@ _IN_A_FRESH_PROCESS = """
 import sys
 from pathlib import Path
 import torch
+from safetensors.torch import load_file, save_file
 from streamproc.fusion.api import FusionInput
 from streamproc_bert_crf.plugin import BertCrf
 from streamproc_mner.serving_config import TorchTaggerConfig
@@ -162,4 +165,44 @@ def test_a_window_that_is_longer_than_the_encoder_takes_is_refused(copy: Path) -
 def test_context_that_is_no_text_is_refused(copy: Path) -> None:
     _change(copy, settings={"context": ["grid"]})
     with pytest.raises(PluginError, match=r"settings\.context\.0: Input should be 'alt', 'ocr'"):
+        _load(copy)
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"model_type": "detr", "backbone": "owner/weights"}, "model_type is 'detr', expected one of"),
+        ({"num_hidden_layers": 100_000}, "num_hidden_layers is 100000, expected at most"),
+        ({"intermediate_size": 10**9}, r"has the shape \(64.*expected \(1000000000"),
+    ],
+)
+def test_an_encoder_that_asks_for_too_much_is_refused_before_there_is_room_for_it(
+    copy: Path, described: dict[str, object], message: str
+) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    _change(copy, encoders={"text": {**config["encoders"]["text"], **described}})
+    with pytest.raises(PluginError, match=message):
+        _load(copy)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"window": 0}, {"overlap": -50}, {"word": 0}, {"window": 20, "overlap": 20}]
+)
+def test_limits_that_no_post_can_be_read_with_are_refused(copy: Path, limits: dict[str, int]) -> None:
+    _change(copy, limits=limits)
+    with pytest.raises(PluginError, match=r"config\.json: limits: .*expected word from 1"):
+        _load(copy)
+
+
+@pytest.mark.parametrize("fault", ["nan", "whole numbers"])
+def test_weights_that_are_no_finite_numbers_are_refused(copy: Path, fault: str) -> None:
+    path = copy / "model.safetensors"
+    weights = load_file(path)
+    bias = weights["output.bias"]
+    weights["output.bias"] = bias * float("nan") if fault == "nan" else bias.to(torch.int64)
+    save_file(weights, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    stored = {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    _change(copy, weights=stored)
+    with pytest.raises(PluginError, match=r"output\.bias holds what are no finite numbers"):
         _load(copy)

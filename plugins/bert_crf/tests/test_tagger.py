@@ -223,7 +223,9 @@ def test_it_learns_sixteen_posts_by_heart_in_both_views(
     # In evaluation mode: no dropout, which learning by heart does not need.
     learner = make(network.settings.head)
     posts = [_labelled(marked) for marked in _POSTS]
-    encoder = PostEncoder.from_file(tiny_encoder / "tokenizer.json", Limits(window=48, context=20))
+    encoder = PostEncoder.from_file(
+        tiny_encoder / "tokenizer.json", Limits(window=48, overlap=12, context=20)
+    )
     words = [post.words for post in posts]
     encoded = encoder.encode(words, [()] * len(posts))
     captioned = encoder.encode(words, [[Segment("captions", "a man with a dog")]] * len(posts))

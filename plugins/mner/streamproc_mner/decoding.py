@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from streamproc_mner.labels import FORBIDDEN, Span, start_constraints, transition_constraints
 
 Floats = NDArray[np.float64]
+
+WIDEST: Final = 100.0
+"""How far scores may lie apart and count in full; e^-100 is 4e-44."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +111,7 @@ class Decoder:
         self._start: Floats = (scores.start + start_constraints(labels)).astype(np.float64)
         transitions, ends = _both_steps(scores)
         self._transitions: Floats = transitions + transition_constraints(labels)
-        self._steps: Floats = np.exp(self._transitions)
+        self._steps: Floats = _odds(self._transitions)
         self._end: Floats = ends
         # The inside label of each label's type, or none (-1): what would make a span longer.
         self._inside = np.array([labels.index(f"I-{x[2:]}") if x != "O" else -1 for x in labels])
@@ -178,11 +182,11 @@ class Decoder:
         return paths * here
 
     def _lattice(self, emissions: Floats, here: NDArray[np.bool_], joined: NDArray[np.bool_]) -> _Lattice:
-        end = np.exp(self._end)[self._last(here, joined)]
-        emitted = np.exp(emissions - emissions.max(axis=2, keepdims=True))
+        end = _odds(self._end)[self._last(here, joined)]
+        emitted = _odds(emissions - emissions.max(axis=2, keepdims=True))
         alphas, betas = np.empty_like(emitted), np.empty_like(emitted)
         scales = np.ones(emitted.shape[:2])
-        alpha = np.exp(self._start) * emitted[0]
+        alpha = _odds(self._start) * emitted[0]
         for t in range(len(emitted)):
             if t:
                 ahead = (alpha[:, None, :] @ self._between(joined[t - 1], self._steps))[:, 0]
@@ -268,6 +272,14 @@ def _both_steps(scores: CrfScores) -> tuple[Floats, Floats]:
         return transitions[None], end[None]
     into, out = scores.pad.into.astype(np.float64), scores.pad.out.astype(np.float64)
     return np.stack([transitions, into[:, None] + out]), np.stack([end, into])
+
+
+def _odds(scores: Floats) -> Floats:
+    """exp of scores, of which none that is possible becomes 0 or infinite, and with it all behind it.
+
+    What lies `WIDEST` below the best is as unlikely as makes no difference; what is forbidden is 0.
+    """
+    return np.where(scores <= FORBIDDEN / 2, 0.0, np.exp(np.clip(scores, -WIDEST, WIDEST)))
 
 
 def forbid_entities(emissions: NDArray[np.float32], words: Sequence[int]) -> None:

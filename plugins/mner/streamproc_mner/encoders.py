@@ -109,7 +109,7 @@ def fault_of(folder: Path) -> str | None:
 
 def _fault_of_shards(folder: Path) -> str | None:
     named = _read_table(folder / SHARDS).get("weight_map")
-    if not isinstance(named, dict) or not named:
+    if not isinstance(named, dict) or not named or not all(isinstance(v, str) for v in named.values()):
         return f"{SHARDS} names no parts of the weights"
     shards = set(named.values())
     missing = [shard for shard in shards if not (folder / shard).is_file()]
@@ -148,8 +148,11 @@ def name_of(repo: CachedRepoInfo, revision: CachedRevisionInfo) -> str:
 
 
 def _found(name: str, folder: Path) -> FoundEncoder:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return FoundEncoder(name, type_of(folder), size, folder, fault_of(folder))
+    try:
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return FoundEncoder(name, type_of(folder), size, folder, fault_of(folder))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        return FoundEncoder(name, None, 0, folder, f"cannot be read: {type(error).__name__}")
 
 
 def _packaged_folder(name: str) -> Path:
@@ -164,8 +167,10 @@ def _packaged_folder(name: str) -> Path:
 
 def _read_table(path: Path) -> dict[str, Any]:
     """A file's JSON object; empty where there is none, which its reader reports."""
+    if not path.is_file():
+        return {}
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return table if isinstance(table, dict) else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,38 +55,54 @@ class PictureBatch:
 
 
 def picture_of(post: FusionInput, need: PictureNeed) -> Picture | None:
-    """The post's first picture; `None` where nothing was seen.
+    """The post's first picture whose vectors are numbers; `None` where there is none.
+
+    A vector with a NaN or an infinity in it would spoil every word of the post: such a picture is
+    passed over, as one that could not be had.
 
     Raises:
-        ValueError: the vectors are not of the width that the network was trained on.
+        ValueError: the vectors are not of the form or the width that the network was trained on.
     """
-    seen = post.seen(need.modality)
-    if not seen:
-        return None
-    features, boxes = _vectors(seen[0])
-    if features.shape[1] != need.width:
+    for value in post.seen(need.modality):
+        features, boxes = _vectors(value, need)
+        if len(features) and np.isfinite(features).all():
+            return Picture(features[: need.most], boxes[: need.most])
+    return None
+
+
+def _vectors(value: Any, need: PictureNeed) -> tuple[Floats, Floats]:
+    """Features (N, D) and boxes (N, 4) in float32."""
+    if need.modality == "regions":
+        if not isinstance(value, Regions) or len(value.scores) != len(value.features):
+            raise ValueError("regions: expected a Regions with a score for each region")
+        order = np.argsort(-np.nan_to_num(value.scores.astype(np.float32)), kind="stable")
+        features, boxes = np.asarray(value.features, np.float32)[order], _within(value.boxes[order])
+    else:
+        features = np.asarray(value, np.float32)
+        if need.modality == "global":
+            features = features.reshape(1, -1)
+        elif features.ndim != 2 or len(features) != CELLS:
+            raise ValueError(f"grid: expected {CELLS} cells row by row, got an array {features.shape}")
+        boxes = cell_boxes() if need.modality == "grid" else np.array([_WHOLE], np.float32)
+    if features.ndim != 2 or features.shape[1] != need.width:
         raise ValueError(
-            f"{need.modality} has vectors of {features.shape[1]}, the model was trained on {need.width}: "
+            f"{need.modality} has vectors of {features.shape[-1]}, the model was trained on {need.width}: "
             "look with the extractor that it was trained on"
         )
-    if not len(features):
-        return None
-    return Picture(features[: need.most].astype(np.float32), boxes[: need.most].astype(np.float32))
-
-
-def _vectors(value: Regions | NDArray[np.float16]) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-    if isinstance(value, Regions):
-        order = np.argsort(-value.scores, kind="stable")
-        return value.features[order], value.boxes[order]
-    features = np.atleast_2d(value)
-    boxes = cell_boxes() if len(features) == CELLS else np.array([_WHOLE] * len(features), np.float16)
     return features, boxes
 
 
-def cell_boxes() -> NDArray[np.float16]:
+def _within(boxes: NDArray[np.float16]) -> Floats:
+    """Boxes inside the picture, each with left before right and top before bottom."""
+    inside = np.clip(np.nan_to_num(boxes.astype(np.float32)), 0.0, 1.0)
+    left_top = np.minimum(inside[:, :2], inside[:, 2:])
+    return np.concatenate([left_top, np.maximum(inside[:, :2], inside[:, 2:])], axis=1)
+
+
+def cell_boxes() -> Floats:
     """(49, 4): the cells of a grid, row by row."""
     rows, columns = np.divmod(np.arange(CELLS), _SIDE)
-    return (np.stack([columns, rows, columns + 1, rows + 1], axis=1) / _SIDE).astype(np.float16)
+    return (np.stack([columns, rows, columns + 1, rows + 1], axis=1) / _SIDE).astype(np.float32)
 
 
 def pad_pictures(pictures: Sequence[Picture | None], need: PictureNeed) -> PictureBatch:

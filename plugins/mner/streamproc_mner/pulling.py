@@ -5,6 +5,7 @@ The hub is that of huggingface_hub: its settings (HF_ENDPOINT, HF_HOME, a login)
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ from streamproc_mner.encoders import (
 )
 
 _TOKENIZER_FILES: Final = frozenset((TOKENIZER, *VOCABULARIES, *TOKENIZER_SETTINGS))
+_SHARD: Final = re.compile(r"model-[0-9a-z-]+\.safetensors")
+"""A bare name: what a hub lists is a stranger's, and becomes a path here."""
 _PATIENCE_S: Final = 30.0
 _CONVERTER: Final = "SFconvertbot"
 """The hub's account that offers safetensors for models that were published as pickles."""
@@ -115,7 +118,7 @@ def _weights(files: Sequence[str]) -> list[str]:
     if WEIGHTS in files:
         return [WEIGHTS]
     if SHARDS in files:
-        return [SHARDS, *(f for f in files if f.startswith("model-") and f.endswith(".safetensors"))]
+        return [SHARDS, *(file for file in files if _SHARD.fullmatch(file))]
     return []
 
 

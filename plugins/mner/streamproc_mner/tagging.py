@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from streamproc_mner.windows import Batch, EncodedPost, Window, pad
 from streamproc_mner.words import Role, Word, words_of
 
 Floats = NDArray[np.float32]
+
+EXPLAINED_WORDS: Final = 512
+"""Of a longer post only the first words are explained: weights of words over words grow with the square."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,25 +229,30 @@ def _joined_up(
 def _weights(
     name: str, told: RawWeights, rows: Sequence[_Row], words: int, picture: Picture | None
 ) -> Weights:
-    parts = []
-    for row in rows:
-        values = row.weights[name].values
-        if told.over == "tokens":  # columns are the window's words: bring them to their places
-            place = np.searchsorted(_kept(rows), row.window.words)
-            wide = np.zeros((len(values), words), np.float32)
-            wide[:, place] = values[:, : len(place)]
-            values = wide
-        parts.append(values[row.window.taken])
-    values = np.concatenate(parts)
+    parts, left = [], min(words, EXPLAINED_WORDS)
+    kept = np.concatenate([row.window.words[row.window.taken] for row in rows])
     boxes: tuple[Any, ...] = ()
     if told.over == "regions" and picture is not None:
-        values = values[:, : len(picture.boxes)]
         boxes = tuple(tuple(box) for box in picture.boxes.tolist())
+    for row in rows:
+        values = row.weights[name].values[row.window.taken][:left]
+        if told.over == "tokens":
+            values = _at_their_words(values, row.window, kept, min(words, EXPLAINED_WORDS))
+        elif boxes:  # how far it is padded depends on the batch
+            values = values[:, : len(boxes)]
+        left -= len(values)
+        parts.append(values)
+    values = np.concatenate(parts)
     return Weights(told.over, tuple(tuple(row) for row in values.tolist()), told.columns, boxes)
 
 
-def _kept(rows: Sequence[_Row]) -> NDArray[np.int64]:
-    return np.concatenate([row.window.words[row.window.taken] for row in rows])
+def _at_their_words(values: Floats, window: Window, kept: NDArray[np.int64], words: int) -> Floats:
+    """(n, words): columns of a window's words brought to the places that these have in the post."""
+    places = np.searchsorted(kept, window.words)
+    within = places < words
+    wide = np.zeros((len(values), words), np.float32)
+    wide[:, places[within]] = values[:, : len(places)][:, within]
+    return wide
 
 
 def chunks(windows: Sequence[Window], tokens: int) -> list[list[int]]:
@@ -280,5 +288,5 @@ def _tagging(read: _Read, decoded: Decoded) -> Tagging:
 
 
 def _explanation(read: _Read) -> Explanation:
-    seen = [read.words[word] for word in read.encoded.kept.tolist()]
+    seen = [read.words[word] for word in read.encoded.kept[:EXPLAINED_WORDS].tolist()]
     return Explanation(tuple((word.text, word.start, word.end) for word in seen), read.weights)

@@ -27,6 +27,13 @@ class Limits:
     context: int = 128
     word: int = 32
 
+    def __post_init__(self) -> None:
+        if self.word < 1 or self.context < 0 or self.overlap < 0 or self.window < self.overlap + 4:
+            raise ValueError(
+                f"limits {self}: expected word from 1, context and overlap from 0, and a window of at "
+                "least 4 more than the overlap"
+            )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:

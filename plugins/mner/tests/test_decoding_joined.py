@@ -112,3 +112,16 @@ def test_a_joined_post_decodes_alike_alone_and_beside_longer_ones() -> None:
         (alone,) = decoder.decode([post], [flags])
         assert together.labels.tolist() == alone.labels.tolist()
         np.testing.assert_allclose(together.confidence, alone.confidence, atol=1e-12)
+
+
+def test_scores_that_lie_far_apart_give_probabilities_all_the_same() -> None:
+    labels = ("O", "B-A", "I-A")
+    decoder = Decoder(labels, CrfScores(np.zeros(3), np.zeros((3, 3)), np.zeros(3)))
+    steep = np.array([[0.0, -746.0, -746.0], [-746.0, -746.0, 0.0]], np.float32)
+    random = np.random.default_rng(0).normal(0.0, 400.0, (12, 3)).astype(np.float32)
+    for post in (steep, random):
+        (decoded,) = decoder.decode([post])
+        assert np.isfinite(decoded.confidence).all()
+        assert ((decoded.confidence >= 0) & (decoded.confidence <= 1)).all()
+        assert all(0 <= scored.probability <= 1 for scored in decoded.spans)
+        assert 0 <= decoded.uncertainty <= 1

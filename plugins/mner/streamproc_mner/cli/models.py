@@ -102,7 +102,12 @@ def _print_table(found: list[FoundEncoder]) -> None:
     for encoder in found:
         where = escape(str(encoder.folder))
         fault = f"[red]{escape(encoder.fault)}[/red]\n" if encoder.fault else ""
-        table.add_row(escape(encoder.name), encoder.type or "-", _size(encoder.bytes), fault + where)
+        table.add_row(
+            escape(encoder.name),
+            escape(repr(encoder.type)[1:-1]) if encoder.type else "-",
+            _size(encoder.bytes),
+            fault + where,
+        )
     Console().print(table)
 
 

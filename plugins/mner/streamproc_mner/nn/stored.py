@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -14,12 +16,39 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from streamproc.errors import PluginError
 from streamproc_mner.nn.positions import position_count
-from streamproc_mner.nn.tagger import Parts, Tagger
+from streamproc_mner.nn.tagger import NetworkSettings, Parts, Tagger
 from streamproc_mner.saved_model import CONFIG, SavedModel, write_model
 from streamproc_mner.vocabulary import Vocabulary
 from streamproc_mner.windows import Limits
 
 WEIGHTS: Final = "model.safetensors"
+
+ENCODER_TYPES: Final = frozenset(
+    {
+        "albert",
+        "bert",
+        "camembert",
+        "distilbert",
+        "electra",
+        "mpnet",
+        "roberta",
+        "visual_bert",
+        "xlm-roberta",
+    }
+)
+"""What is built from a saved model's configuration: none of them gets anything else from a hub."""
+
+_UNUSED: Final = (
+    "_attn_implementation",
+    "attn_implementation",
+    "auto_map",
+    "dtype",
+    "torch_dtype",
+    "return_dict",
+)
+"""Keys that say how to run a network, not what it is."""
+
+_MOST_LAYERS: Final = 100
 
 TaggerT = TypeVar("TaggerT", bound=Tagger)
 
@@ -40,14 +69,17 @@ def load_tagger(saved: SavedModel, network: type[TaggerT]) -> TaggerT:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(("settings", *map(str, first["loc"])))
         raise PluginError(f"{saved.folder / CONFIG}: {where}: {first['msg']}") from None
-    parts = Parts(lambda role, _: described_encoder(saved, role), saved.vocabulary, read_vectors=None)
-    built = network(settings, saved.labels, parts)  # type: ignore[call-arg]
-    _check_window(str(saved.folder / CONFIG), saved.config.limits, built)
+    make = partial(_make, network, settings, saved)
     try:
         weights = load_file(saved.weights)
     except SafetensorError as error:
         raise PluginError(f"{saved.weights}: not a safetensors file: {error}") from error
-    _check(saved.weights, built, weights)
+    # First without memory: settings may ask for a network that no machine has room for.
+    with torch.device("meta"):
+        described = make()
+    _check_window(str(saved.folder / CONFIG), saved.config.limits, described)
+    _check(saved.weights, described, weights)
+    built = make()
     built.load_state_dict(weights)
     return built.eval()
 
@@ -113,9 +145,17 @@ def described_encoder(saved: SavedModel, role: str) -> PreTrainedModel:
         PluginError: it describes none with this role, or transformers knows no such encoder.
     """
     place = f"{saved.folder / CONFIG}: encoders.{role}"
-    described = dict(saved.config.encoders.get(role) or {})
-    if "model_type" not in described:
-        raise PluginError(f"{place}: missing, or without model_type")
+    described = {
+        key: value for key, value in (saved.config.encoders.get(role) or {}).items() if key not in _UNUSED
+    }
+    kind = described.get("model_type")
+    if kind not in ENCODER_TYPES:
+        raise PluginError(
+            f"{place}: model_type is {kind!r}, expected one of {', '.join(sorted(ENCODER_TYPES))}"
+        )
+    layers = described.get("num_hidden_layers", 0)
+    if not isinstance(layers, int) or layers > _MOST_LAYERS:
+        raise PluginError(f"{place}: num_hidden_layers is {layers!r}, expected at most {_MOST_LAYERS}")
     try:
         config = AutoConfig.for_model(described.pop("model_type"), **described)
         encoder: PreTrainedModel = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
@@ -129,6 +169,14 @@ def without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
     if getattr(encoder, "pooler", None) is not None:
         encoder.register_module("pooler", None)
     return encoder
+
+
+def _make(network: type[TaggerT], settings: NetworkSettings, saved: SavedModel) -> TaggerT:
+    """The network that a saved model describes, its weights still to be loaded."""
+    parts = Parts(lambda role, _: described_encoder(saved, role), saved.vocabulary, read_vectors=None)
+    made: Any = network
+    built: TaggerT = made(settings, saved.labels, parts)
+    return built
 
 
 def _check_window(place: str, limits: Limits, network: nn.Module) -> None:
@@ -154,3 +202,6 @@ def _check(path: Path, network: nn.Module, weights: Mapping[str, Tensor]) -> Non
             f"{name} has the shape {found.get(name, 'none')}, expected {expected.get(name, 'none')} "
             f"({len(wrong)} of {len(expected | found)} do not fit)"
         )
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise PluginError(f"{path}: {name} holds what are no finite numbers: get the model again")

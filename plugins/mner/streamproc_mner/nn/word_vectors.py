@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Callable, Set
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def read_word_vectors(
         for row, word in enumerate(vocabulary.words, UNKNOWN + 1)
         if word in found or word.lower() in found
     ]
+    if vocabulary.words and not matched:
+        raise InputError(f"{path}: no vector for any of the vocabulary's words: expected GloVe's format")
     ids = np.array([row for row, _ in matched], np.int64)
     return WordVectors(ids, np.array([vector for _, vector in matched], np.float32).reshape(-1, width))
 
@@ -119,7 +122,7 @@ class _Scan:
                 told = done
             if number == 1 and self._is_header(line):
                 continue
-            word = self._word(line, number)
+            word = self._word(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, number)
             if word is not None and word in self._wanted and word not in found:
                 found[word] = self._vector(line, number)
         if on_progress is not None:
