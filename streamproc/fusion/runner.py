@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from streamproc.daemon import DaemonThread, run_in_daemon_thread
@@ -21,6 +21,8 @@ Result: TypeAlias = Tagging | PluginFailed
 
 CLOSE_S: Final = 2.0
 """How long a model may take to close before it is left behind."""
+
+_SEQUENCES: Final = (tuple, list)
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +115,7 @@ def _fault(post: FusionInput, tagging: Tagging) -> str | None:
         return f"expected a Tagging, got {type(tagging).__name__}"
     if not _is_probability(tagging.uncertainty):
         return f"uncertainty {tagging.uncertainty!r} is no number from 0 to 1"
-    if not (isinstance(tagging.entities, Sized) and isinstance(tagging.confidence, Sized)):
+    if type(tagging.entities) not in _SEQUENCES or type(tagging.confidence) not in _SEQUENCES:
         return "expected entities and confidence as tuples"
     if not all(map(_is_probability, tagging.confidence)):
         return "confidence: expected numbers from 0 to 1"
