@@ -26,7 +26,6 @@ from streamproc.fusion.discovery import find_model
 from streamproc.testing.visuals import example_value
 from streamproc.vision.visuals import Regions, Seen
 from streamproc_ita.tagger import ItaTagger
-from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.visual_context import segments_of
 from streamproc_mner.nn.coupled_lstm import CoupledLstm
 from streamproc_mner.nn.inputs import Inputs, inputs_of
@@ -36,7 +35,8 @@ from streamproc_mner.nn.tagger import Parts, Tagger
 from streamproc_mner.pictures import pad_pictures, picture_of
 from streamproc_mner.recipes.building import build_network
 from streamproc_mner.recipes.recipe import Recipe, find_recipe
-from streamproc_mner.vocabulary import Vocabulary, WordEncoder
+from streamproc_mner.torch_serving import encoder_of
+from streamproc_mner.vocabulary import Vocabulary
 from streamproc_mner.windows import pad
 from streamproc_mner.words import words_of
 
@@ -126,10 +126,8 @@ def _inputs(recipe: Recipe, network: Tagger, vocabulary: Vocabulary, texts: list
     visuals = {modality: Seen((_value(modality, network),)) for modality in recipe.modalities}
     posts = [FusionInput(text, visuals=visuals) for text in texts]
     words = [words_of(text) for text in texts]
-    encoder: Any = WordEncoder(vocabulary, recipe.limits)
-    if reads.positions == "sub-tokens":
-        tokenizer = find_model("mner-tweets-sm").folder / "tokenizer.json"
-        encoder = PostEncoder.from_file(tokenizer, recipe.limits, vocabulary if reads.characters else None)
+    tokenizer = find_model("mner-tweets-sm").folder / "tokenizer.json"
+    encoder = encoder_of(network, tokenizer, vocabulary, recipe.limits)
     encoded = encoder.encode(words, [segments_of(post, reads.kinds) for post in posts])
     need = reads.picture
     pictures = pad_pictures([picture_of(post, need) for post in posts], need) if need else None

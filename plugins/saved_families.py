@@ -44,14 +44,13 @@ def save_random(
     parts = Parts(lambda role, name: without_pooler(AutoModel.from_pretrained(encoder)), vocabulary)
     network: Tagger = network_class(network_class.Settings.model_validate(settings), LABELS, parts)
     torch.nn.init.normal_(network.output.weight)
-    reads_words = network.reads.positions == "words" or network.reads.characters
     save_tagger(
         network,
         folder,
         plugin=plugin,
         name="tiny",
         tokenizer=encoder / "tokenizer.json" if network.encoder_configs else None,
-        vocabulary=vocabulary if reads_words else None,
+        vocabulary=vocabulary if network.reads_vocabulary else None,
         limits=Limits(window=48, overlap=12, context=0),
         metrics={},
         card="# tiny\n",

@@ -10,7 +10,6 @@ from typing import Final
 import torch
 
 from streamproc.fusion.api import FusionInput, FusionModel
-from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import segments_of
 from streamproc_mner.labels import Span
@@ -18,9 +17,9 @@ from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.tagger import Tagger
 from streamproc_mner.pictures import pad_pictures, picture_of
 from streamproc_mner.tagging import Encoder
+from streamproc_mner.torch_serving import encoder_of
 from streamproc_mner.training.batches import target_of, view_of
 from streamproc_mner.training.prediction import decoded
-from streamproc_mner.vocabulary import WordEncoder
 from streamproc_mner.windows import EncodedPost
 from streamproc_mner.words import words_of
 from tests.recipes.made_posts import MadePost, PostMaker, f1, shuffled, without_pictures
@@ -76,7 +75,10 @@ def score(model: FusionModel, posts: Sequence[MadePost]) -> float:
 
 def _train(tiny: Tiny, posts: Sequence[MadePost], judged: Sequence[MadePost], enough: float) -> int:
     """Train until the judged posts are tagged well enough; returns the steps."""
-    network, reader = tiny.network.train(), _reader(tiny)
+    network, reader = (
+        tiny.network.train(),
+        encoder_of(tiny.network, tiny.tokenizer, tiny.vocabulary, LIMITS),
+    )
     for module in network.modules():  # learning this is no question of regularisation
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -140,13 +142,6 @@ def _judge(network: Tagger, reader: Encoder, posts: Sequence[MadePost]) -> float
     pairs = [pair for path, row in zip(paths, gold, strict=True) for pair in zip(path, row, strict=True)]
     named = sum(right > 0 for _, right in pairs)
     return 1.0 - sum(found != right for found, right in pairs) / max(1, named)
-
-
-def _reader(tiny: Tiny) -> Encoder:
-    reads = tiny.network.reads
-    if reads.positions == "words":
-        return WordEncoder(tiny.vocabulary, LIMITS)
-    return PostEncoder.from_file(tiny.tokenizer, LIMITS, tiny.vocabulary if reads.characters else None)
 
 
 def _labelled(made: MadePost) -> LabelledPost:

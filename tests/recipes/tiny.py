@@ -59,14 +59,13 @@ class Tiny:
 
     def save(self, folder: Path) -> FusionModel:
         """Save the network, and load it as its plugin does."""
-        looks_up = self.network.reads.positions == "words" or self.network.reads.characters
         save_tagger(
             self.network,
             folder,
             plugin=self.recipe.plugin,
             name="tiny",
             tokenizer=self.tokenizer if self.network.reads.positions == "sub-tokens" else None,
-            vocabulary=self.vocabulary if looks_up else None,
+            vocabulary=self.vocabulary if self.network.reads_vocabulary else None,
             limits=LIMITS,
             metrics={},
             card="# tiny\n",

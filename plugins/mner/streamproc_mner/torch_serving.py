@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
@@ -16,8 +17,8 @@ from streamproc_mner.pictures import PictureBatch
 from streamproc_mner.saved_model import SavedModel
 from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import Encoder, Network, RawWeights, Scores, TaggerModel
-from streamproc_mner.vocabulary import WordEncoder
-from streamproc_mner.windows import Batch
+from streamproc_mner.vocabulary import Vocabulary, WordEncoder
+from streamproc_mner.windows import Batch, Limits
 
 
 class TorchNetwork(Network):
@@ -88,13 +89,27 @@ def encoder_for(network: Tagger, saved: SavedModel) -> Encoder:
     Raises:
         PluginError: the tokenizer or the vocabulary that it needs is not in the folder.
     """
-    reads = network.reads
     if network.reads_vocabulary and saved.vocabulary is None:
         raise PluginError(f"{saved.folder}: vocabulary.json is missing; this network needs it")
-    if reads.positions == "words" and saved.vocabulary is not None:
-        return WordEncoder(saved.vocabulary, saved.config.limits)
-    characters = saved.vocabulary if reads.characters else None
-    return PostEncoder.from_file(saved.tokenizer, saved.config.limits, characters)
+    return encoder_of(network, saved.tokenizer, saved.vocabulary, saved.config.limits)
+
+
+def encoder_of(network: Tagger, tokenizer: Path, vocabulary: Vocabulary | None, limits: Limits) -> Encoder:
+    """What encodes posts for a network, saved or not.
+
+    Args:
+        network: says what it reads.
+        tokenizer: the encoder's `tokenizer.json`, for networks that read sub-tokens.
+        vocabulary: for networks that look words or characters up.
+        limits: of length.
+
+    Raises:
+        PluginError: the file is no tokenizer.
+    """
+    reads = network.reads
+    if reads.positions == "words" and vocabulary is not None:
+        return WordEncoder(vocabulary, limits)
+    return PostEncoder.from_file(tokenizer, limits, vocabulary if reads.characters else None)
 
 
 def usable_device(name: str) -> torch.device:
