@@ -1,13 +1,18 @@
 # Each target does its own set-up. `make demo` and `make test` are all that a newcomer needs.
-.PHONY: help demo test lint format bench recipes model setup-models clean
+.PHONY: help demo test lint format bench recipes model setup-models setup-triton triton clean
 
 # The default model and what serves it: no torch.
 SERVING := -e .[demo] -e plugins/mner -e plugins/mner_tweets_sm
 # Everything: torch, the research plugins, and what tests and checks them.
 FAMILIES := bert_crf bilstm_crf co_attention concat ita umt visual_attention visualbert
-EVERYTHING := -e .[demo] -e plugins/mner[train] -e plugins/mner_tweets_sm $(FAMILIES:%=-e plugins/%) -r requirements-dev.txt
+EVERYTHING := -e .[demo,triton] -e plugins/mner[train] -e plugins/mner_tweets_sm -e plugins/vision $(FAMILIES:%=-e plugins/%) -r requirements-dev.txt
 
 MODELS := $(SERVING) -e plugins/mner[train] $(FAMILIES:%=-e plugins/%)
+
+# A Triton server on this machine, and the networks that it runs. Of nvidia-pytriton only the server's files
+# are used: without what it would install beside them (it wants numpy 1).
+SEEING := -e .[demo,triton] -e plugins/mner[train] -e plugins/mner_tweets_sm -e plugins/vision
+TRITON := nvidia-pytriton==0.7.0
 
 RUN := .venv/bin
 DEV := .venv-dev/bin
@@ -15,6 +20,7 @@ DEV := .venv-dev/bin
 help:
 	@echo "make demo    tag sample posts through an embedded broker, and watch it (options: make demo ARGS='--help')"
 	@echo "make setup-models  add torch and the model families to what the demo uses (several GB)"
+	@echo "make triton  run a Triton server that looks at pictures: make triton ARGS='--models ocr'"
 	@echo "make test    all tests, with real Kafka and Redis where they can be had"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   the speed figures of benchmarks/README.md"
@@ -26,6 +32,13 @@ demo: .venv
 
 setup-models:
 	@tools/venv.sh .venv $(MODELS)
+
+setup-triton:
+	@tools/venv.sh .venv $(SEEING)
+	@$(RUN)/pip install --quiet --disable-pip-version-check --no-deps $(TRITON)
+
+triton: setup-triton
+	@$(RUN)/streamproc triton serve $(ARGS)
 
 test: .venv-dev
 	$(DEV)/pytest $(ARGS)
@@ -59,3 +72,5 @@ clean:
 	@tools/venv.sh .venv $(SERVING)
 .venv-dev:
 	@tools/venv.sh .venv-dev $(EVERYTHING)
+	@$(DEV)/pip show --quiet nvidia-pytriton 2>/dev/null || \
+		$(DEV)/pip install --quiet --disable-pip-version-check --no-deps $(TRITON)

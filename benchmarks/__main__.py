@@ -1,4 +1,4 @@
-"""`make bench`: the way through a broker of its own, then the model families; prints what each reached."""
+"""`make bench`: the way through a broker, the model families, pictures; prints what each reached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,8 @@ from statistics import median
 from benchmarks import families
 from benchmarks.measuring import Measured, run_worker
 from benchmarks.posts import make_posts
+from benchmarks.ratios import Ratio, told
+from benchmarks.vision import goals
 from streamproc.producing import BatchProducer, Outgoing
 from tests.services import kafka as kafka_service
 from tests.services.kafka import Kafka
@@ -26,17 +28,7 @@ NOOP_POSTS = 40_000
 MODEL_POSTS = 3_000
 TUTORIAL_POSTS = 600
 MODEL = "mner-tweets-sm"
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """One goal: the median over the rounds of a figure of ours ÷ the same of another."""
-
-    what: str
-    goal: str
-    met: bool
-    value: float
-    rounds: list[float]
+PARTS = ["stream", "families", "vision", "ocr"]
 
 
 class Bench:
@@ -128,22 +120,25 @@ def run(kafka: Kafka, rounds: int) -> tuple[Bench, list[Ratio]]:
     tutorial = bench.ratio(lambda m: m.rate, "ours, default model", "tutorial consumer, torch")
     return bench, [
         Ratio("CPU a post, ours ÷ stock Faust, no-op", "≤ 0.20", median(cpu) <= 0.20, median(cpu), cpu),
-        Ratio(
-            "posts/s, ours ÷ the model offline", "≥ 0.80", median(offline) >= 0.80, median(offline), offline
-        ),
-        Ratio(
-            "posts/s, ours ÷ tutorial consumer",
-            "≥ 2.5",
-            median(tutorial) >= 2.5,
-            median(tutorial),
-            tutorial,
-        ),
+        Ratio.at_least("posts/s, ours ÷ the model offline", 0.8, offline),
+        Ratio.at_least("posts/s, ours ÷ tutorial consumer", 2.5, tutorial),
     ]
 
 
 def machine() -> dict[str, str]:
     """Where and with what it was measured."""
-    packages = ("streamproc", "faust-streaming", "aiokafka", "onnxruntime", "torch", "pydantic", "orjson")
+    packages = (
+        "streamproc",
+        "faust-streaming",
+        "aiokafka",
+        "onnxruntime",
+        "torch",
+        "pydantic",
+        "orjson",
+        "redis",
+        "rapidocr",
+        "tritonclient",
+    )
     return {
         "python": platform.python_version(),
         "cores": str(os.cpu_count()),
@@ -157,27 +152,45 @@ def stream(rounds: int) -> dict[str, object]:
         bench, ratios = run(kafka, rounds)
     print()
     for ratio in ratios:
-        values = ", ".join(f"{value:.3f}" for value in ratio.rounds)
-        verdict = "met   " if ratio.met else "MISSED"
-        print(f"{verdict} {ratio.what:42} {ratio.value:7.3f}  goal {ratio.goal}  ({values})")
+        print(told(ratio))
     measured = {name: [asdict(m) for m in all_] for name, all_ in bench.measured.items()}
     return {"measured": measured, "ratios": [asdict(ratio) for ratio in ratios]}
+
+
+def reading(rounds: int, plot: Path | None) -> dict[str, object]:
+    """Writing in pictures: measured, printed and drawn."""
+    from benchmarks.ocr.measure import measure
+    from benchmarks.ocr.plot import plot as draw
+
+    curves, ratios = measure(rounds, lambda line: print(line, flush=True))
+    for ratio in ratios:
+        print(told(ratio))
+    if plot:
+        plot.write_text(draw(curves))
+    return {"ocr": [asdict(curve) for curve in curves], "ocr_ratios": [asdict(ratio) for ratio in ratios]}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (default 3)")
     parser.add_argument(
-        "--only", choices=["stream", "families"], help="the way through Kafka, or the model families"
+        "--only", choices=PARTS, help="the way through Kafka, the model families, pictures, or OCR"
     )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve of OCR there, as SVG")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     given = parser.parse_args()
     found: dict[str, object] = {"machine": machine()}
-    if given.only != "families":
+    parts = [given.only] if given.only else PARTS
+    if "stream" in parts:
         found |= stream(given.rounds)
-    if given.only != "stream":
+    if "families" in parts:
         speeds = families.measure(given.rounds, lambda speed: print(families.told(speed), flush=True))
         found["families"] = [asdict(speed) for speed in speeds]
+    if "vision" in parts:
+        ratios = goals.measure(given.rounds, lambda ratio: print(told(ratio), flush=True))
+        found["vision"] = [asdict(ratio) for ratio in ratios]
+    if "ocr" in parts:
+        found |= reading(given.rounds, given.plot)
     print("; ".join(f"{name} {value}" for name, value in machine().items()))
     if given.json:
         given.json.write_text(json.dumps(found, indent=2) + "\n")

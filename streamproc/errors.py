@@ -110,9 +110,17 @@ class FetchRefused(PictureError):
 
 
 class FetchFailed(PictureError):
-    """The picture could not be fetched."""
+    """The picture could not be fetched.
+
+    Attributes:
+        retry_after_s: for how long the server wants to be left alone, where it said so.
+    """
 
     reason = "fetch failed"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class PictureTooLarge(PictureError):

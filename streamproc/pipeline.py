@@ -167,9 +167,8 @@ class Pipeline:
                 job.left = len(plan.plugins)
                 for index, name in enumerate(plan.plugins):
                     tagger = self._taggers[name]
-                    known = known_before_looking(
-                        message, tagger.modalities, job.given, self.looker.modalities
-                    )
+                    extracted = self.looker.sees(tagger.widths) if message.media else ()
+                    known = known_before_looking(message, tagger.modalities, job.given, extracted)
                     calls.append(Call(job, message, tagger, plan.look, index > 0, known))
         if ended:
             await self._publisher.publish_untagged(ended)
@@ -226,7 +225,9 @@ class Pipeline:
         wanted = still_to_look(call.visuals)
         seen: dict[Modality, Visual]
         try:
-            seen = await self.looker.look(call.post.picture_urls(), wanted, show=call.job.explain)
+            seen = await self.looker.look(
+                call.post.picture_urls(), wanted, widths=call.tagger.widths, show=call.job.explain
+            )
         except Exception as error:
             logger.exception("look failed at %s-%d:%d", *_place(call.job))
             seen = dict.fromkeys(wanted, Missing("unavailable", f"look failed: {type(error).__name__}"))

@@ -22,7 +22,7 @@ from streamproc.pipeline import Pipeline
 from streamproc.producing import BatchProducer
 from streamproc.settings import Settings
 from streamproc.transport import BatchSchema, Fetching, Progress, install
-from streamproc.wiring import load_plugins, open_pipeline
+from streamproc.wiring import load_plugins, open_pipeline, triton_notices
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +88,10 @@ class Worker:
     async def start(self) -> None:
         """Load the plugins, connect, and join the group: models come first, partitions after."""
         settings = self._settings
-        plugins = await run_in_daemon_thread(load_plugins, settings)
-        self.notices = tuple(dict.fromkeys(p.notice for p in plugins.values() if p.notice))
+        plugins, servers = await asyncio.gather(
+            run_in_daemon_thread(load_plugins, settings), triton_notices(settings.vision)
+        )
+        self.notices = (*dict.fromkeys(p.notice for p in plugins.values() if p.notice), *servers)
         await require_topics(settings, needed_topics(settings))
         producer = BatchProducer(settings.kafka.broker)
         await self._stack.enter_async_context(producer)

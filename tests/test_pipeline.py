@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -19,15 +19,21 @@ from streamproc.vision.visuals import Missing, Modality, Seen, Visual
 class FakeEyes:
     """Sees the same in every picture, or nothing, and counts; waits at `gate` where there is one."""
 
-    modalities: Collection[Modality] = ("ocr",)
-
     def __init__(self, missing: Missing | None = None, gate: asyncio.Event | None = None) -> None:
         self.looks: list[tuple[Sequence[str], Collection[Modality]]] = []
         self._missing = missing
         self._gate = gate
 
+    def sees(self, widths: Mapping[Modality, int]) -> Collection[Modality]:
+        return ("ocr",)
+
     async def look(
-        self, urls: Sequence[str], modalities: Collection[Modality], *, show: bool = False
+        self,
+        urls: Sequence[str],
+        modalities: Collection[Modality],
+        *,
+        widths: Mapping[Modality, int] | None = None,
+        show: bool = False,
     ) -> dict[Modality, Visual]:
         self.looks.append((urls, modalities))
         if self._gate is not None:

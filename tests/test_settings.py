@@ -65,10 +65,10 @@ def test_routes_and_plugins_are_typed(file: Path) -> None:
 
 
 def test_the_environment_names_the_file_and_lists_are_toml(file: Path) -> None:
-    environment = {"STREAMPROC_CONFIG": str(file), "STREAMPROC_VISION__EXTRACTORS": "[]"}
+    environment = {"STREAMPROC_CONFIG": str(file), "STREAMPROC_VISION__MODALITIES": "[]"}
     settings = load_settings(environment=environment)
     assert settings.kafka.group == "from-file"
-    assert settings.vision.extractors == ()
+    assert settings.vision.modalities == ()
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,12 @@ def test_the_environment_names_the_file_and_lists_are_toml(file: Path) -> None:
         ("topics.posts=a b", "String should match pattern"),
         ('routes=[{primary="a", shadow=[{plugin="a"}]}]', "other than the primary"),
         ("routes=[", "not a TOML list"),
+        ("vision.user_agent=a\nHost: b", "vision.user_agent: String should match"),
+        ('vision.extractors=["ocr"]', "vision.extractors: Input should be a valid string"),
+        ("vision.extractors=triton", "expected local, or triton://HOST:PORT"),
+        ("vision.extractors=triton://a", "expected local, or triton://HOST:PORT"),
+        ('vision.modalities=["orc"]', "vision.modalities.0: Input should be"),
+        ("vision.triton.retrys=1", "vision.triton.retrys: unknown key, did you mean retries?"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_with_what_was_expected(

@@ -51,8 +51,6 @@ def _packages(settings: Settings) -> list[Finding]:
     always = ("streamproc", "faust-streaming", "aiokafka", "kafka-python")
     findings = [Finding("python", platform.python_version()), *(Finding(p, version(p)) for p in always)]
     optional = [("confluent-kafka", "for the embedded broker of `streamproc demo`", "demo", False)]
-    if "ocr" in settings.vision.extractors:
-        optional.append(("rapidocr", "reads writing in pictures", "ocr", True))
     for package, use, extra, needed in optional:
         try:
             findings.append(Finding(package, version(package), needed=needed))
@@ -113,16 +111,73 @@ def _cache(settings: Settings) -> list[Finding]:
     import redis
 
     try:
-        client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
-        server = client.info("server")["redis_version"]
-        client.close()
-    except (redis.RedisError, ValueError) as error:
+        server = asyncio.run(_redis_version(url))
+    except (redis.RedisError, OSError) as error:
         advice = f"{error}: start Redis or mend vision.cache; without it pictures are looked at again"
         return [Finding("cache", "not reachable", advice, needed=False)]
     return [Finding("cache", f"Redis {server}")]
 
 
-CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (_packages, _plugins, _kafka, _cache)
+async def _redis_version(url: str) -> str:
+    from streamproc.vision.cache.connecting import connect
+
+    client = connect(url, timeout_s=3.0)
+    try:
+        told = await client.info("server")
+    finally:
+        await client.aclose()
+    # A cluster answers for each of its nodes.
+    servers = [told] if "redis_version" in told else list(told.values())
+    return ", ".join(sorted({str(server["redis_version"]) for server in servers}))
+
+
+def _extractors(settings: Settings) -> list[Finding]:
+    if settings.vision.extractors == "local":
+        return _local_extractors(settings)
+    return asyncio.run(_triton(settings))
+
+
+def _local_extractors(settings: Settings) -> list[Finding]:
+    """An extractor that is configured and cannot be had stops a worker whose plugins want it."""
+    from streamproc.errors import PluginError, SettingsError
+    from streamproc.settings import EngineSettings
+    from streamproc.vision.engines import open_engine
+
+    findings = []
+    for name, chosen in {"ocr": EngineSettings(), **settings.vision.engines}.items():
+        try:
+            engine = open_engine(name, chosen.config, chosen.device)
+        except (PluginError, SettingsError) as error:
+            findings.append(Finding(f"extractor {name}", "cannot look", str(error)))
+        else:
+            findings.append(Finding(f"extractor {name}", f"in this process, {engine.version}"))
+    return findings
+
+
+async def _triton(settings: Settings) -> list[Finding]:
+    """Triton may be away: posts are tagged from their texts then, and their pictures unavailable."""
+    from streamproc.vision.triton import check_triton
+
+    findings = []
+    for state in await check_triton(settings.vision.extractors):
+        if state.fault:
+            advice = f"{state.fault}: start it, or mend vision.extractors"
+            findings.append(Finding(f"triton {state.host}", "not reachable", advice, needed=False))
+            continue
+        findings.append(Finding(f"triton {state.host}", state.server or "there"))
+        for model in state.models:
+            found = f"on {state.host}, {model.version}" if not model.fault else "cannot look"
+            findings.append(Finding(f"extractor {model.name}", found, model.fault, needed=False))
+    return findings
+
+
+CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
+    _packages,
+    _plugins,
+    _kafka,
+    _cache,
+    _extractors,
+)
 
 
 def _print(findings: list[Finding]) -> None:

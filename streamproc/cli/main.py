@@ -22,6 +22,8 @@ BUILT_IN: Final = {
     "topics": "Create and check the topics.",
     "lag": "How far the workers are behind, by partition.",
     "plugins": "List and check the installed plugins, make new ones.",
+    "extract": "Look at all pictures of a folder, once, for training.",
+    "triton": "Run a Triton server that looks at pictures.",
     "schema": "Print the JSON Schemas of what comes in and goes out.",
     "doctor": "What is installed and reachable, and what to do about the rest.",
 }

@@ -90,6 +90,7 @@ async def _report(worker: Worker, settings: Settings) -> None:
                 "%d posts tagged, %d dead letters, %.1f posts/s, lag %d",
                 counts.tagged, counts.dead.total(), rate, worker.lag(),
             )  # fmt: skip
+            _log_looks(log, worker)
 
 
 def _log_totals(worker: Worker) -> None:
@@ -101,3 +102,15 @@ def _log_totals(worker: Worker) -> None:
             counts.read, counts.tagged, counts.entities, counts.deleted, counts.empty,
             counts.skipped.total(), counts.dead.total(), counts.dropped,
         )  # fmt: skip
+        _log_looks(logging.getLogger("streamproc.worker"), worker)
+
+
+def _log_looks(log: logging.Logger, worker: Worker) -> None:
+    """What looking at pictures came to, if anybody looked."""
+    from streamproc.vision.look import Looker
+
+    looker = worker.pipeline.looker if worker.pipeline is not None else None
+    if isinstance(looker, Looker):
+        totals = {name: total for name, total in looker.pictures.totals().items() if total}
+        if totals:
+            log.info("pictures: %s", ", ".join(f"{total} {name}" for name, total in totals.items()))

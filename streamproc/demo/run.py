@@ -106,7 +106,7 @@ async def _show(
         fed = await _feed_and_watch(worker, scene, reader, settings, options, draw)
     for line in scene.bad_lines:
         console.print(f"{options.posts.name}, {line}", style="red", markup=False, highlight=False)
-    extracted = looker.counts.extracted if isinstance(looker, Looker) else 0
+    extracted = looker.pictures.counts.extracted if isinstance(looker, Looker) else 0
     console.print(summary(scene, pipeline.counts, extracted, worker.lag(), worker.notices))
     return max(0, fed - pipeline.counts.finished)
 

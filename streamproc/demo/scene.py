@@ -103,16 +103,20 @@ class WatchedLooker:
         self._looker = looker
         self._scene = scene
 
-    @property
-    def modalities(self) -> Collection[Modality]:
+    def sees(self, widths: Mapping[Modality, int]) -> Collection[Modality]:
         """What the looker that it wraps can look at."""
-        return self._looker.modalities
+        return self._looker.sees(widths)
 
     async def look(
-        self, urls: Sequence[str], modalities: Collection[Modality], *, show: bool = False
+        self,
+        urls: Sequence[str],
+        modalities: Collection[Modality],
+        *,
+        widths: Mapping[Modality, int] | None = None,
+        show: bool = False,
     ) -> dict[Modality, Visual]:
         """What was seen, or why not, for each modality."""
-        seen = await self._looker.look(urls, modalities, show=show)
+        seen = await self._looker.look(urls, modalities, widths=widths, show=show)
         self._scene.remember_look(urls, seen)
         return seen
 

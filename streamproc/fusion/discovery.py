@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import API_VERSION, FusionModel, FusionPlugin, ModelPackage
+from streamproc.installed import installed, load_entry
 from streamproc.settings import PluginSettings
 
 PLUGIN_GROUP: Final = "streamproc.fusion"
@@ -28,37 +28,14 @@ class LoadedPlugin:
     notice: str
 
 
-def _installed(group: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=group)}
-
-
 def plugin_names() -> list[str]:
     """Names of the installed plugins; none of them is imported."""
-    return sorted(_installed(PLUGIN_GROUP))
+    return sorted(installed(PLUGIN_GROUP))
 
 
 def model_names() -> list[str]:
     """Names of the installed trained models; none of them is imported."""
-    return sorted(_installed(MODEL_GROUP))
-
-
-def _load_entry(group: str, name: str, what: str) -> Any:
-    installed = _installed(group)
-    entry = EntryPoint(name, name, group) if ":" in name else installed.get(name)
-    if entry is None:
-        close = get_close_matches(name, installed, n=1)
-        hint = (
-            f"did you mean {close[0]}?"
-            if close
-            else f"installed are {', '.join(sorted(installed)) or 'none'}"
-        )
-        raise PluginError(f"no {what} named {name!r}: {hint}")
-    try:
-        return entry.load()
-    except Exception as error:
-        where = entry.value if entry.value == name else f"{name!r} ({entry.value})"
-        hint = ": is its folder on PYTHONPATH?" if ":" in name else ""
-        raise PluginError(f"{what} {where} cannot be imported: {error!r}{hint}") from error
+    return sorted(installed(MODEL_GROUP))
 
 
 def find_plugin(name: str) -> type[FusionPlugin[Any]]:
@@ -68,7 +45,7 @@ def find_plugin(name: str) -> type[FusionPlugin[Any]]:
         PluginError: not installed, cannot be imported, is no plugin, or was written for another
             version of the plugin API.
     """
-    found = _load_entry(PLUGIN_GROUP, name, "plugin")
+    found = load_entry(PLUGIN_GROUP, name, "plugin")
     if not (isinstance(found, type) and issubclass(found, FusionPlugin)):
         raise PluginError(f"plugin {name!r}: expected a class derived from FusionPlugin, got {found!r}")
     if found.api_version != API_VERSION:
@@ -85,7 +62,7 @@ def find_model(name: str) -> ModelPackage:
     Raises:
         PluginError: not installed, or not a model.
     """
-    found = _load_entry(MODEL_GROUP, name, "model")
+    found = load_entry(MODEL_GROUP, name, "model")
     if not isinstance(found, ModelPackage):
         raise PluginError(f"model {name!r}: expected a ModelPackage, got {found!r}")
     return found
@@ -103,7 +80,7 @@ def load_plugin(name: str, settings: PluginSettings | None = None) -> LoadedPlug
     """
     settings = settings or _implied(name)
     package = _package(name, settings)
-    own = name if name in _installed(PLUGIN_GROUP) else None
+    own = name if name in installed(PLUGIN_GROUP) else None
     plugin_name = settings.plugin or (package.plugin if package else None) or own
     if plugin_name is None:
         raise PluginError(
@@ -129,9 +106,9 @@ def load_plugin(name: str, settings: PluginSettings | None = None) -> LoadedPlug
 
 def _implied(name: str) -> PluginSettings:
     """Settings of a name that stands in no `[plugins]` section."""
-    if name in _installed(MODEL_GROUP):
+    if name in installed(MODEL_GROUP):
         return PluginSettings(model=name)
-    if name in _installed(PLUGIN_GROUP):
+    if name in installed(PLUGIN_GROUP):
         return PluginSettings(plugin=name)
     known = sorted({*model_names(), *plugin_names()})
     close = get_close_matches(name, known, n=1)
@@ -142,7 +119,7 @@ def _implied(name: str) -> PluginSettings:
 def _package(name: str, settings: PluginSettings) -> ModelPackage | None:
     if settings.model is None:
         return None
-    if settings.model in _installed(MODEL_GROUP):
+    if settings.model in installed(MODEL_GROUP):
         return find_model(settings.model)
     folder = Path(settings.model).expanduser()
     if not folder.is_dir():

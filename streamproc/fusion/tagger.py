@@ -19,13 +19,21 @@ class Tagger:
     Attributes:
         info: names the plugin and its model in the output.
         modalities: what the model wants to see, required or optional.
+        widths: of the vectors that it was trained on, where a modality has several.
     """
 
     def __init__(
-        self, info: PluginInfo, modalities: Mapping[Modality, Need], runner: Runner, batching: Batching
+        self,
+        info: PluginInfo,
+        modalities: Mapping[Modality, Need],
+        runner: Runner,
+        batching: Batching,
+        *,
+        widths: Mapping[Modality, int] | None = None,
     ) -> None:
         self.info = info
         self.modalities = dict(modalities)
+        self.widths = dict(widths or {})
         self._runner = runner
         self._batcher = MicroBatcher(runner.tag, batching)
 
@@ -35,7 +43,8 @@ class Tagger:
         info = PluginInfo(
             loaded.name, loaded.plugin.version, loaded.model.model, loaded.model.model_version
         )
-        return cls(info, loaded.model.modalities, ThreadRunner(loaded.name, loaded.model), batching)
+        model = loaded.model
+        return cls(info, model.modalities, ThreadRunner(loaded.name, model), batching, widths=model.widths)
 
     def tag(
         self, posts: Sequence[FusionInput], *, wait: bool = True, explain: bool = False

@@ -115,9 +115,12 @@ class CheckedResolver(AbstractResolver):
 
         Raises:
             FetchRefused: one of them is not.
-            OSError: the name cannot be resolved.
+            OSError: the name cannot be resolved, or has no address.
         """
         results = await self._inner.resolve(host, port, family)
+        if not results:
+            # aiohttp would look for the first one all the same.
+            raise OSError(f"{host} has no address")
         for result in results:
             check_address(host, ip_address(result["host"]), self._permits)
         return results

@@ -1,42 +1,50 @@
-"""Visual values ↔ bytes that a shared cache can keep.
+"""What a cache keeps ↔ bytes: outcomes of pictures, and where URLs led.
 
-A value is one version byte, the length of a JSON head (4 bytes, big-endian), the head, and the
-arrays one after the other. The head holds the kind, the structured value as JSON, and each
-array's dtype, shape and stored length. No pickle: reading a value runs no code of its writer.
+An outcome is a version byte, a letter for its kind, and a body. The body of what people can read is
+JSON. The body of arrays is the length of a JSON head (4 bytes, big-endian), the head with each
+array's shape and stored length, and the arrays one after the other. No pickle: reading runs no code
+of the writer. Where a URL led is JSON throughout: Redis reads the digest in it.
 """
 
 from __future__ import annotations
 
-import zlib
 from math import prod
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from streamproc.vision.visuals import Captions, Objects, OcrText, Regions, Value
+from streamproc.vision.api import Outcome, UrlEntry
+from streamproc.vision.failures import Failure
+from streamproc.vision.packing import pack, unpack
+from streamproc.vision.visuals import Captions, Objects, OcrText, Regions
 
-_VERSION: Final = 1
-_HEAD_AT: Final = 5
-_STRUCTURED: Final[dict[str, TypeAdapter[Any]]] = {
-    "text": TypeAdapter(str),
-    "captions": TypeAdapter(Captions),
-    "objects": TypeAdapter(Objects),
-    "ocr": TypeAdapter(OcrText),
+_VERSION: Final = b"\x02"
+_BODY_AT: Final = 2
+_HEAD_AT: Final = 6
+_ARRAY: Final = b"a"
+_REGIONS: Final = b"r"
+_LETTERS: Final[dict[type, bytes]] = {
+    str: b"t",
+    Captions: b"c",
+    Objects: b"o",
+    OcrText: b"w",
+    Failure: b"f",
 }
-_KIND: Final[dict[type, str]] = {str: "text", Captions: "captions", Objects: "objects", OcrText: "ocr"}
-_MAX_ARRAY_BYTES: Final = 64 * 1024 * 1024
+_READABLE: Final[dict[bytes, TypeAdapter[Any]]] = {
+    letter: TypeAdapter(kind) for kind, letter in _LETTERS.items()
+}
+_ENTRY: Final = TypeAdapter(UrlEntry)
+_MAX_NUMBERS: Final = 32 * 1024 * 1024
 _WORTH_PACKING: Final = 0.9
-_FAST: Final = 1
 
 
 class _Array(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dtype: Literal["<f2", "<f4", "|u1"]
-    shape: tuple[int, ...] = Field(max_length=8)
+    shape: tuple[Annotated[int, Field(ge=0, le=_MAX_NUMBERS)], ...] = Field(max_length=8)
     stored: int = Field(ge=0)
     packed: bool
 
@@ -44,93 +52,114 @@ class _Array(BaseModel):
 class _Head(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["text", "captions", "objects", "ocr", "regions", "array"]
-    value: Any = None
-    arrays: tuple[_Array, ...] = ()
+    arrays: tuple[_Array, ...] = Field(max_length=3)
 
 
-def encode(value: Value) -> bytes:
-    """A value as bytes; arrays are packed where that saves a tenth or more.
+def encode(outcome: Outcome) -> bytes:
+    """An outcome as bytes; arrays are packed where that saves a tenth or more.
 
     Raises:
-        ValueError: an array of a dtype that is not kept (fp16, fp32 and uint8 are).
+        ValueError: an array that is not fp16, or text that is no Unicode.
     """
-    match value:
+    match outcome:
         case np.ndarray():
-            return _join("array", None, [value])
+            return _VERSION + _ARRAY + _join([outcome])
         case Regions():
-            return _join("regions", None, [value.boxes, value.scores, value.features])
+            return _VERSION + _REGIONS + _join([outcome.boxes, outcome.scores, outcome.features])
         case _:
-            return _join(_KIND[type(value)], value, [])
+            return _VERSION + _LETTERS[type(outcome)] + _json(outcome)
 
 
-def decode(data: bytes) -> Value:
-    """The value that was encoded; arrays are read-only.
+def decode(data: bytes) -> Outcome:
+    """The outcome that was encoded; arrays are read-only.
 
     Raises:
         ValueError: not what `encode` writes: another version, cut short, or damaged.
     """
-    if len(data) < _HEAD_AT or data[0] != _VERSION:
-        raise ValueError("not a value of this version")
-    arrays_at = _HEAD_AT + int.from_bytes(data[1:_HEAD_AT], "big")
-    head = _Head.model_validate_json(data[_HEAD_AT:arrays_at])
-    arrays: list[NDArray[Any]] = []
-    for described in head.arrays:
-        arrays.append(_unpack(data[arrays_at : arrays_at + described.stored], described))
-        arrays_at += described.stored
-    if arrays_at != len(data):
-        raise ValueError("more or fewer bytes than the head describes")
-    return _build(head, arrays)
+    letter = data[1:_BODY_AT]
+    if data[:1] != _VERSION:
+        raise ValueError("not an outcome of this version")
+    if letter in _READABLE:
+        outcome: Outcome = _READABLE[letter].validate_json(data[_BODY_AT:])
+        return outcome
+    arrays = _split(data)
+    if letter == _ARRAY and len(arrays) == 1:
+        return arrays[0]
+    if letter == _REGIONS and len(arrays) == 3:
+        return Regions(*arrays)
+    raise ValueError("an outcome of no known kind")
 
 
-def weight(value: Value) -> int:
-    """About how many bytes of memory a value takes."""
-    match value:
-        case np.ndarray():
-            return value.nbytes
-        case Regions():
-            return value.boxes.nbytes + value.scores.nbytes + value.features.nbytes
-        case _:
-            return len(encode(value))
+def encode_entry(entry: UrlEntry) -> bytes:
+    """Where a URL led, as bytes.
+
+    Raises:
+        ValueError: text that is no Unicode.
+    """
+    return _json(entry)
 
 
-def _join(kind: str, value: Any, arrays: list[NDArray[Any]]) -> bytes:
+def decode_entry(data: bytes) -> UrlEntry:
+    """Where a URL led.
+
+    Raises:
+        ValueError: not what `encode_entry` writes.
+    """
+    return _ENTRY.validate_json(data)
+
+
+def leads_to(entry: bytes) -> str | None:
+    """The digest in an encoded entry, without a look at the rest; `None` if it holds none."""
+    try:
+        known = orjson.loads(entry)
+    except ValueError:
+        return None
+    digest = known.get("digest") if isinstance(known, dict) else None
+    return digest if isinstance(digest, str) else None
+
+
+def _json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"cannot be kept: {error}") from None
+
+
+def _join(arrays: list[NDArray[Any]]) -> bytes:
     described, stored = [], []
     for array in arrays:
-        raw = np.ascontiguousarray(array).tobytes()
-        small = zlib.compress(raw, _FAST)
-        packed = len(small) < _WORTH_PACKING * len(raw)
-        stored.append(small if packed else raw)
-        described.append(
-            _Array(dtype=array.dtype.str, shape=array.shape, stored=len(stored[-1]), packed=packed)  # type: ignore[arg-type]
-        )
-    head = orjson.dumps({"kind": kind, "value": value, "arrays": [a.model_dump() for a in described]})
-    return b"".join((bytes([_VERSION]), len(head).to_bytes(4, "big"), head, *stored))
+        if array.dtype != np.float16:
+            raise ValueError(f"cannot be kept: an array of {array.dtype}, expected float16")
+        plain = np.ascontiguousarray(array, "<f2").tobytes()
+        small = pack(array)
+        packed = len(small) < _WORTH_PACKING * len(plain)
+        stored.append(small if packed else plain)
+        described.append(_Array(shape=array.shape, stored=len(stored[-1]), packed=packed))
+    head = _json({"arrays": [array.model_dump() for array in described]})
+    return b"".join((len(head).to_bytes(4, "big"), head, *stored))
 
 
-def _unpack(stored: bytes, described: _Array) -> NDArray[Any]:
-    dtype = np.dtype(described.dtype)
-    if min(described.shape, default=0) < 0:
-        raise ValueError("an array with a negative side")
-    size = prod(described.shape) * dtype.itemsize
-    if size > _MAX_ARRAY_BYTES:
+def _split(data: bytes) -> list[NDArray[np.float16]]:
+    at = _HEAD_AT + int.from_bytes(data[_BODY_AT:_HEAD_AT], "big")
+    head = _Head.model_validate_json(data[_HEAD_AT:at])
+    arrays = []
+    for described in head.arrays:
+        arrays.append(_read(data[at : at + described.stored], described))
+        at += described.stored
+    if at != len(data):
+        raise ValueError("more or fewer bytes than the head describes")
+    return arrays
+
+
+def _read(stored: bytes, described: _Array) -> NDArray[np.float16]:
+    count = prod(described.shape)
+    if count > _MAX_NUMBERS:
         raise ValueError("an array larger than any that is kept")
     if described.packed:
-        try:
-            stored = zlib.decompressobj().decompress(stored, size + 1)
-        except zlib.error as error:
-            raise ValueError(f"a damaged array: {error}") from None
-    if len(stored) != size:
+        array = unpack(stored, count)
+        array.flags.writeable = False
+    elif len(stored) == 2 * count:
+        array = np.frombuffer(stored, "<f2")
+    else:
         raise ValueError("an array that does not have the size of its shape")
-    return np.frombuffer(stored, dtype).reshape(described.shape)
-
-
-def _build(head: _Head, arrays: list[NDArray[Any]]) -> Value:
-    if head.kind == "array":
-        (array,) = arrays
-        return array
-    if head.kind == "regions":
-        boxes, scores, features = arrays
-        return Regions(boxes, scores, features)
-    value: Value = _STRUCTURED[head.kind].validate_python(head.value)
-    return value
+    return array.reshape(described.shape)

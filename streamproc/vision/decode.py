@@ -1,4 +1,7 @@
-"""Bytes from a stranger → a picture, or the reason why not."""
+"""Bytes from a stranger → a picture, or the reason why not.
+
+Runs inside the sandbox (`sandbox_child.py`), so it imports little: no numpy, no models.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,20 @@ from hashlib import sha256
 from io import BytesIO
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from streamproc.errors import PictureTooLarge, UndecodablePicture
-from streamproc.vision.api import Picture
 
 FORMATS: Final = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 """What is decoded: the formats that feeds carry. Every further one is attack surface."""
 
+SAFE_SIDE: Final = 2048
+"""Longest side of a safe picture, in pixels."""
+SAFE_QUALITY: Final = 92
+"""JPEG quality of a safe picture. Colours keep their full resolution (4:4:4): coloured writing needs it."""
+
+_REDUCING_GAP: Final = 3.0
+"""Shrink in whole steps down to this many times the size, and only then with LANCZOS."""
 _ORIENTATION_TAG: Final = 0x0112
 _TURN: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -57,22 +64,26 @@ def digest_of(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def decode(data: bytes, limits: DecodeLimits) -> Picture:
-    """Decode a picture: first frame, upright, RGB; what is transparent lies on white.
+def decode(data: bytes, limits: DecodeLimits) -> Image.Image:
+    """Decode a picture: first frame, upright, RGB, no larger than `SAFE_SIDE`; transparency lies on white.
 
-    Blocks, and may need several times `3 * limits.max_pixels` bytes: run it in an executor.
+    Blocks, and may need `24 * limits.max_pixels` bytes: call it in the sandbox.
 
     Raises:
         PictureTooLarge: more pixels or a longer side than the limits.
         UndecodablePicture: another format, or a file that is damaged or cut short.
+        MemoryError: it needs more memory than there is.
     """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_size(image.size, limits)
+            size = _bounded(image.size)
+            # A JPEG can be decoded at a half, a quarter or an eighth; other formats do not care.
+            image.draft(None, size)
             image.load()
-            pixels = _rgb(image)
+            pixels = _rgb(image, size)
             turn = _TURN.get(_orientation(image))
-    except (PictureTooLarge, UndecodablePicture):
+    except (PictureTooLarge, UndecodablePicture, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureTooLarge(f"the picture has more than {limits.max_pixels} pixels") from None
@@ -82,7 +93,16 @@ def decode(data: bytes, limits: DecodeLimits) -> Picture:
         raise UndecodablePicture(f"the file is damaged: {_one_line(error)}") from None
     if turn is not None:
         pixels = pixels.transpose(turn)
-    return Picture(digest_of(data), np.asarray(pixels))
+    # Comments, profiles and resolutions of the stranger's file: Pillow would write some of them again.
+    pixels.info.clear()
+    return pixels
+
+
+def encode(pixels: Image.Image) -> bytes:
+    """The JPEG of a decoded picture: its pixels and nothing else."""
+    file = BytesIO()
+    pixels.save(file, "JPEG", quality=SAFE_QUALITY, subsampling="4:4:4")
+    return file.getvalue()
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
@@ -96,19 +116,28 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
         raise UndecodablePicture(f"a picture of {width} x {height} pixels")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _bounded(size: tuple[int, int]) -> tuple[int, int]:
+    """The size with its longer side cut to `SAFE_SIDE`."""
+    scale = min(1.0, SAFE_SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _rgb(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     if image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        # 16-bit grey: Pillow's own conversion would cut everything above 255 to white.
+        grey = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+        return _shrunk(grey, size).convert("RGB")
     if image.has_transparency_data:
-        painted = image.convert("RGBA")
+        painted = _shrunk(image.convert("RGBA"), size)
         ground = Image.new("RGBA", painted.size, "white")
         return Image.alpha_composite(ground, painted).convert("RGB")
-    return image.convert("RGB")
+    return _shrunk(image.convert("RGB"), size)
 
 
-def _eight_bits(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit grey: Pillow's own conversion would cut everything above 255 to white."""
-    return (np.clip(grey.astype(np.int32), 0, 0xFFFF) >> 8).astype(np.uint8)
+def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if image.size == size:
+        return image
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
 
 
 def _orientation(image: Image.Image) -> int:

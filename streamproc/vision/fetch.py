@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -25,15 +24,19 @@ from streamproc.vision.addresses import (
     literal_address,
 )
 from streamproc.vision.body import read_body
+from streamproc.vision.conditions import Fetched, NotModified, conditions, fetched, retry_after_s
+from streamproc.vision.hosts import Hosts
 from streamproc.vision.inline import read_data_url, read_file_url
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_BUSY: Final = frozenset({429, 503})
 _URL_CHARS: Final = 8_192
-_HEADERS: Final = {
-    "User-Agent": f"streamproc/{__version__} (fetches pictures of posts)",
-    "Accept": "image/*",
-    "Accept-Encoding": "identity",
-}
+USER_AGENT: Final = (
+    f"streamproc/{__version__} (looks at pictures of public posts; vision.user_agent names an operator)"
+)
+"""Who asks, as long as the settings do not say how its operator is reached."""
+
+__all__ = ["USER_AGENT", "FetchLimits", "Fetched", "Fetcher", "NotModified"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class FetchLimits:
         max_redirects: how many redirects are followed.
         ports: what may be connected to.
         per_host: connections to one host at a time; further fetches wait their turn.
+        per_host_rate: requests to one host in a second, evenly spaced; further ones wait.
+        allow_data: read `data:` URLs.
         allow_private: connect to any address and port; for tests on loopback.
     """
 
@@ -56,6 +61,8 @@ class FetchLimits:
     max_redirects: int = 3
     ports: frozenset[int] = frozenset({80, 443})
     per_host: int = 4
+    per_host_rate: float = 10.0
+    allow_data: bool = True
     allow_private: bool = False
 
 
@@ -67,6 +74,7 @@ class Fetcher:
         file_root: the folder below which `file:` URLs are read; without it they are refused.
         resolver: asks the name servers; aiohttp's own by default.
         permits: the rule for addresses; by default what `limits.allow_private` says.
+        user_agent: who asks, and how its operator is reached.
     """
 
     def __init__(
@@ -76,47 +84,63 @@ class Fetcher:
         file_root: Path | None = None,
         resolver: AbstractResolver | None = None,
         permits: AddressRule | None = None,
+        user_agent: str | None = None,
     ) -> None:
         self.limits = limits or FetchLimits()
         self._file_root = file_root
         self._resolver = resolver
         self._permits = permits or (any_address if self.limits.allow_private else is_public)
-        self._turns: dict[str, _Turns] = {}
+        self._user_agent = user_agent or USER_AGENT
+        self._hosts = Hosts(self.limits.per_host, self.limits.per_host_rate)
         self._session: aiohttp.ClientSession | None = None
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+    ) -> Fetched | NotModified:
         """The file that a URL names.
+
+        Args:
+            url: the URL.
+            etag: as the server gave it with what is known already.
+            last_modified: likewise.
+
+        Returns:
+            The file; `NotModified` only where a condition was given and the server says so.
 
         Raises:
             FetchRefused: an address, scheme, port or folder that is not connected to or read.
-            FetchFailed: not there, too slow, or not what the protocol says.
+            FetchFailed: not there, too slow, not what the protocol says, or its server wants to be
+                left alone for a while.
             PictureTooLarge: more bytes than the limit.
         """
         scheme = url.partition(":")[0].lower()
         if scheme == "data":
-            return await asyncio.to_thread(read_data_url, url, self.limits.max_bytes)
+            if not self.limits.allow_data:
+                raise FetchRefused("data: URLs are not read here (vision.data_urls is off)")
+            return Fetched(await asyncio.to_thread(read_data_url, url, self.limits.max_bytes))
         if scheme == "file":
-            return await asyncio.to_thread(read_file_url, url, self._file_root, self.limits.max_bytes)
+            read = asyncio.to_thread(read_file_url, url, self._file_root, self.limits.max_bytes)
+            return Fetched(await read)
         if scheme not in {"http", "https"}:
             raise FetchRefused("only http:, https: and data: URLs are fetched")
         if len(url) > _URL_CHARS:
             raise FetchRefused(f"the URL is longer than {_URL_CHARS} characters")
-        return await self._fetch_http(_parse(url))
+        return await self._fetch_http(_parse(url), conditions(etag, last_modified))
 
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
-    async def _fetch_http(self, url: URL) -> bytes:
+    async def _fetch_http(self, url: URL, headers: Mapping[str, str]) -> Fetched | NotModified:
         seconds = self.limits.total_s
         for _ in range(self.limits.max_redirects + 1):
             host = self._check(url)
-            async with self._turn(host):
+            async with self._hosts.turn(host):
                 started = monotonic()
-                answer = await self._get(url, host, seconds)
+                answer = await self._get(url, host, headers, seconds)
                 seconds -= monotonic() - started
-            if isinstance(answer, bytes):
+            if not isinstance(answer, URL):
                 return answer
             url = answer
         raise FetchFailed(f"{host} redirects more than {self.limits.max_redirects} times")
@@ -135,18 +159,22 @@ class Fetcher:
             raise FetchRefused(f"{host}: port {url.port} is not one that pictures are fetched from")
         return host
 
-    async def _get(self, url: URL, host: str, seconds: float) -> bytes | URL:
+    async def _get(
+        self, url: URL, host: str, headers: Mapping[str, str], seconds: float
+    ) -> Fetched | NotModified | URL:
         """One request: the picture, or where it has moved to."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._request(url, host)
+                return await self._request(url, host, headers)
         except TimeoutError:
             raise FetchFailed(f"{host} took longer than {self.limits.total_s:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchFailed(f"{host}: {_describe(error)}") from None
 
-    async def _request(self, url: URL, host: str) -> bytes | URL:
-        request = self._open_session().get(url, allow_redirects=False)
+    async def _request(
+        self, url: URL, host: str, headers: Mapping[str, str]
+    ) -> Fetched | NotModified | URL:
+        request = self._open_session().get(url, headers=headers, allow_redirects=False)
         try:
             async with asyncio.timeout(self.limits.first_byte_s):
                 response = await request
@@ -155,12 +183,21 @@ class Fetcher:
         try:
             if response.status in _REDIRECTS:
                 return url.join(_parse(_location(response, host)))
+            if response.status == 304 and headers:
+                return NotModified()
             if response.status != 200:
-                raise FetchFailed(f"{host} answered {response.status}")
-            return await read_body(response, host, self.limits.max_bytes)
+                raise self._failed(response, host)
+            return fetched(await read_body(response, host, self.limits.max_bytes), response.headers)
         finally:
             # Gives the connection back when the body was read to its end, drops it otherwise.
             response.release()
+
+    def _failed(self, response: aiohttp.ClientResponse, host: str) -> FetchFailed:
+        """The failure, and the host left alone where it asks for that."""
+        seconds = retry_after_s(response.headers) if response.status in _BUSY else None
+        if seconds is not None:
+            seconds = self._hosts.rest(host, seconds)
+        return FetchFailed(f"{host} answered {response.status}", retry_after_s=seconds)
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Opened at the first fetch, because it belongs to the running event loop."""
@@ -170,32 +207,17 @@ class Fetcher:
                 connector=aiohttp.TCPConnector(
                     resolver=CheckedResolver(inner, self._permits), limit=0, ttl_dns_cache=30
                 ),
-                headers=_HEADERS,
+                headers={
+                    "User-Agent": self._user_agent,
+                    "Accept": "image/*",
+                    "Accept-Encoding": "identity",
+                },
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=False,
             )
         return self._session
-
-    @asynccontextmanager
-    async def _turn(self, host: str) -> AsyncIterator[None]:
-        """At most `per_host` at a time; the clock of a fetch starts when it has its turn."""
-        turns = self._turns.setdefault(host, _Turns(asyncio.Semaphore(self.limits.per_host)))
-        turns.users += 1
-        try:
-            async with turns.semaphore:
-                yield
-        finally:
-            turns.users -= 1
-            if not turns.users:
-                del self._turns[host]
-
-
-@dataclass(slots=True)
-class _Turns:
-    semaphore: asyncio.Semaphore
-    users: int = 0
 
 
 def _location(response: aiohttp.ClientResponse, host: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from streamproc.cli.main import BUILT_IN
 from streamproc.entities import TAGGED_POST
+from tests.services.triton import Triton
 
 
 def streamproc(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -182,6 +183,34 @@ def test_doctor_says_what_is_missing_and_what_to_do() -> None:
     assert done.returncode == 1
     assert findings["plugin capitals"]["advice"] == ""
     assert "set kafka.broker" in findings["kafka"]["advice"]
+
+
+def test_doctor_asks_redis_and_triton_and_neither_is_needed(redis_url: str, triton: Triton) -> None:
+    def extractors_and_cache(*settings: str) -> dict[str, tuple[str, str, bool]]:
+        done = streamproc("doctor", "--json", *(part for s in settings for part in ("--set", s)))
+        return {
+            found["part"]: (found["found"], found["advice"], found["needed"])
+            for found in json.loads(done.stdout)
+            if found["part"].startswith(("cache", "triton", "extractor"))
+        }
+
+    there = extractors_and_cache(f"vision.cache={redis_url}", f"vision.extractors={triton.url}")
+    assert there["cache"][0].startswith("Redis ")
+    host = triton.url.removeprefix("triton://")
+    assert there[f"triton {host}"][0].startswith("triton ")
+    assert there["extractor ocr"][1:] == ("", False)
+    assert there["extractor grid"][0].startswith(f"on {host}, example-grid")
+
+    away = extractors_and_cache(
+        "vision.cache=redis://127.0.0.1:1", "vision.extractors=triton://127.0.0.1:1"
+    )
+    assert (away["cache"][0], away["cache"][2]) == ("not reachable", False)
+    assert (away["triton 127.0.0.1:1"][0], away["triton 127.0.0.1:1"][2]) == ("not reachable", False)
+    assert "start it, or mend vision.extractors" in away["triton 127.0.0.1:1"][1]
+
+    here = extractors_and_cache("vision.engines.ocr.detection_side=1")
+    assert here["cache"] == ("in this process", "", True)
+    assert "vision.engines.ocr: detection_side" in here["extractor ocr"][1]
 
 
 def test_a_reader_that_goes_away_ends_the_command_without_a_traceback() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streamproc import installed
 from streamproc.errors import PluginError
 from streamproc.fusion import discovery
 from streamproc.fusion.api import FusionModel, FusionPlugin, ModelPackage
@@ -46,7 +47,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     def pretend(plugins: dict[str, str], models: dict[str, str] | None = None) -> None:
         groups = {discovery.PLUGIN_GROUP: plugins, discovery.MODEL_GROUP: models or {}}
         monkeypatch.setattr(
-            discovery,
+            installed,
             "entry_points",
             lambda group: EntryPoints(EntryPoint(n, v, group) for n, v in groups[group].items()),
         )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from unittest.mock import patch
@@ -21,7 +20,8 @@ from click.testing import CliRunner
 
 import streamproc.demo
 from streamproc.cli.main import cli
-from streamproc.vision.api import Extractor, Picture
+from streamproc.vision.api import Extracted, Extractor, Picture
+from streamproc.vision.engine import decode_jpeg
 from streamproc.vision.visuals import Value
 from streamproc_mner.recipes.recipe import find_recipe
 from tests.recipes.checks import build
@@ -52,10 +52,11 @@ def type_of(digest: str) -> str:
 
 def telling_cells(picture: Picture) -> list[int]:
     """The cells in which most is to be seen: those whose pixels differ most."""
-    height, width = picture.pixels.shape[:2]
+    pixels = decode_jpeg(picture.jpeg)
+    height, width = pixels.shape[:2]
     rows, columns = (np.linspace(0, size, SIDE + 1).astype(int) for size in (height, width))
     busy = [
-        float(picture.pixels[rows[r] : rows[r + 1], columns[c] : columns[c + 1]].std())
+        float(pixels[rows[r] : rows[r + 1], columns[c] : columns[c + 1]].std())
         for r in range(SIDE)
         for c in range(SIDE)
     ]
@@ -65,11 +66,14 @@ def telling_cells(picture: Picture) -> list[int]:
 class GeneratedGrid(Extractor):
     """Makes up a grid of cells for a picture."""
 
+    name = "grid"
     modality = "grid"
-    version = "generated"
 
-    async def extract(self, pictures: Sequence[Picture]) -> list[Value]:
-        return [self._make(picture) for picture in pictures]
+    async def version(self) -> str:
+        return "generated"
+
+    async def extract(self, picture: Picture) -> Extracted:
+        return Extracted(self._make(picture), "generated")
 
     @staticmethod
     def _make(picture: Picture) -> Value:
@@ -97,16 +101,13 @@ def draw(recipe_name: str, folder: Path, page: Path) -> list[dict[str, object]]:
         for number, (text, picture) in enumerate(POSTS, start=1)
     ]
     (folder / "posts.jsonl").write_text("".join(json.dumps(post) + "\n" for post in posts))
-    settings = (
-        f'plugins.tiny={{plugin="{recipe.plugin}", model="{folder / "model"}"}}',
-        'vision.extractors=["grid"]',
-    )
-    with patch("streamproc.wiring._local_extractor", lambda modality: GeneratedGrid()):
+    plugin = f'plugins.tiny={{plugin="{recipe.plugin}", model="{folder / "model"}"}}'
+    with patch("streamproc.wiring.open_extractors", lambda vision, wants: [GeneratedGrid()]):
         run = CliRunner().invoke(
             cli,
             ["tag", str(folder / "posts.jsonl"), "--plugin", "tiny", "--look", "always",
              "--pictures", str(PICTURES), "--explain", str(page),
-             *(part for setting in settings for part in ("--set", setting))],
+             "--set", plugin],
             catch_exceptions=False,
         )  # fmt: skip
     if run.exit_code:

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from streamproc.vision.api import Cache, Extractor
-from streamproc.vision.cache import MemoryCache
+from streamproc.vision.cache import open_cache
+from streamproc.vision.decode import DecodeLimits
 from streamproc.vision.fetch import Fetcher, FetchLimits
 from streamproc.vision.look import Looker
+from streamproc.vision.one_picture import PictureLooker
+from tests.vision.extractors import InThreads
 from tests.vision.http_server import Request, Server, http_server
 from tests.vision.pictures import gradient, saved
 
@@ -24,10 +27,17 @@ BROKEN = SMALL[:-30]
 async def make_looker() -> AsyncIterator[MakeLooker]:
     made: list[Looker] = []
 
-    def make(*extractors: Extractor, cache: Cache | None = None, **options: Any) -> Looker:
-        limits = FetchLimits(allow_private=True, max_bytes=100_000)
-        by_modality = {extractor.modality: extractor for extractor in extractors}
-        looker = Looker(Fetcher(limits), cache or MemoryCache(1_000_000), by_modality, **options)
+    def make(
+        *extractors: Extractor,
+        cache: Cache | None = None,
+        decode_limits: DecodeLimits | None = None,
+        max_pictures: int = 4,
+        **options: Any,
+    ) -> Looker:
+        fetcher = Fetcher(FetchLimits(allow_private=True, max_bytes=100_000, per_host_rate=10_000))
+        sandbox: Any = InThreads(decode_limits or DecodeLimits())
+        pictures = PictureLooker(fetcher, sandbox, cache or open_cache(None), **options)
+        looker = Looker(pictures, extractors, max_pictures=max_pictures)
         made.append(looker)
         return looker
 

@@ -17,6 +17,13 @@ class Request:
     path: str
     headers: dict[str, str]
     writer: asyncio.StreamWriter
+    reader: asyncio.StreamReader
+
+    async def gone(self, within_s: float | None = None) -> bool:
+        """Whether who asks hangs up, within so many seconds."""
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self.reader.read(1), within_s) == b""
+        return False
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -55,7 +62,7 @@ async def http_server(answer: Answer) -> AsyncIterator[Server]:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = dict(line.split(": ", 1) for line in head[1:] if line)
-            request = Request(head[0].split(" ")[1], headers, writer)
+            request = Request(head[0].split(" ")[1], headers, writer, reader)
             server.requests.append(request)
             await answer(request)
         writer.close()

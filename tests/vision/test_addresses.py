@@ -14,7 +14,7 @@ from yarl import URL
 
 from streamproc.errors import FetchFailed, FetchRefused
 from streamproc.vision.addresses import CheckedResolver, is_public, literal_address
-from streamproc.vision.fetch import Fetcher
+from streamproc.vision.fetch import Fetched, Fetcher
 
 PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"]
 NOT_PUBLIC = [
@@ -142,13 +142,13 @@ async def test_whatever_a_stranger_writes_as_url_ends_in_bytes_or_a_named_error(
 ) -> None:
     fetcher = Fetcher(resolver=_Names(["127.0.0.1"]), file_root=Path(__file__).parent / "nothing here")
     try:
-        data = await fetcher.fetch(start + rest)
+        answer = await fetcher.fetch(start + rest)
     except (FetchRefused, FetchFailed):
         return
     finally:
         await fetcher.close()
     assert start.startswith("data:") or rest.startswith("data:")
-    assert isinstance(data, bytes)
+    assert isinstance(answer, Fetched)
 
 
 async def test_refusals_name_the_host_and_neither_credentials_nor_query() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from streamproc.errors import FetchFailed, FetchRefused, PictureTooLarge
 from streamproc.vision.addresses import is_public
-from streamproc.vision.fetch import Fetcher, FetchLimits
+from streamproc.vision.fetch import Fetched, Fetcher, FetchLimits
 from tests.vision.http_server import Request, http_server
 
 HERE = ip_address("127.0.0.1")
@@ -25,7 +25,7 @@ async def make_fetcher() -> AsyncIterator[Callable[..., Fetcher]]:
     made: list[Fetcher] = []
 
     def make(port: int, **limits: object) -> Fetcher:
-        limits = {"max_bytes": 100_000, "ports": frozenset({port})} | limits
+        limits = {"max_bytes": 100_000, "ports": frozenset({port}), "per_host_rate": 1e6} | limits
         fetcher = Fetcher(
             FetchLimits(**limits),  # type: ignore[arg-type]
             permits=lambda address: address == HERE or is_public(address),
@@ -41,12 +41,19 @@ async def make_fetcher() -> AsyncIterator[Callable[..., Fetcher]]:
 MakeFetcher = Callable[..., Fetcher]
 
 
+async def picture(fetcher: Fetcher, url: str) -> bytes:
+    """The file, where nothing was known before."""
+    answer = await fetcher.fetch(url)
+    assert isinstance(answer, Fetched)
+    return answer.data
+
+
 async def test_the_picture_comes_as_it_is_and_the_server_learns_who_asks(make_fetcher: MakeFetcher) -> None:
     async def answer(request: Request) -> None:
         await request.reply(PICTURE, Set_Cookie="a=b")
 
     async with http_server(answer) as server:
-        assert await make_fetcher(server.port).fetch(server.url()) == PICTURE
+        assert await picture(make_fetcher(server.port), server.url()) == PICTURE
         (request,) = server.requests
     assert request.headers["User-Agent"].startswith("streamproc/")
     assert request.headers["Accept-Encoding"] == "identity"
@@ -62,7 +69,7 @@ async def test_redirects_are_followed_as_far_as_the_limit(make_fetcher: MakeFetc
 
     async with http_server(answer) as server:
         fetcher = make_fetcher(server.port)
-        assert await fetcher.fetch(server.url("/3")) == PICTURE
+        assert await picture(fetcher, server.url("/3")) == PICTURE
         with pytest.raises(FetchFailed, match=r"127\.0\.0\.1 redirects more than 3 times"):
             await fetcher.fetch(server.url("/4"))
     assert server.paths == ["/3", "/2", "/1", "/0", "/4", "/3", "/2", "/1"]
@@ -150,7 +157,7 @@ async def test_bytes_beyond_the_length_are_never_part_of_the_picture(make_fetche
 
     async with http_server(answer) as server:
         try:
-            fetched = await make_fetcher(server.port).fetch(server.url())
+            fetched = await picture(make_fetcher(server.port), server.url())
         except FetchFailed:
             return  # they came together with the others and broke the protocol
         assert fetched == PICTURE
@@ -176,7 +183,7 @@ async def test_a_packed_body_is_unpacked(
         await request.reply(pack(PICTURE), Content_Encoding=encoding)
 
     async with http_server(answer) as server:
-        assert await make_fetcher(server.port).fetch(server.url()) == PICTURE
+        assert await picture(make_fetcher(server.port), server.url()) == PICTURE
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -282,6 +289,6 @@ async def test_one_host_is_asked_only_so_often_at_once(make_fetcher: MakeFetcher
 
     async with http_server(answer) as server:
         fetcher = make_fetcher(server.port, per_host=2)
-        fetched = await asyncio.gather(*(fetcher.fetch(server.url(f"/{n}")) for n in range(8)))
+        fetched = await asyncio.gather(*(picture(fetcher, server.url(f"/{n}")) for n in range(8)))
     assert fetched == [PICTURE] * 8
     assert most == 2

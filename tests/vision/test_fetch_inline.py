@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 
 from streamproc.errors import FetchFailed, FetchRefused, PictureTooLarge
-from streamproc.vision.fetch import Fetcher, FetchLimits
+from streamproc.vision.fetch import Fetched, Fetcher, FetchLimits
 
 LIMITS = FetchLimits(max_bytes=1000)
 BYTES = bytes(range(256))
+
+
+async def content(fetcher: Fetcher, url: str) -> bytes:
+    answer = await fetcher.fetch(url)
+    assert isinstance(answer, Fetched)
+    return answer.data
 
 
 def _base64(data: bytes) -> str:
@@ -32,7 +38,12 @@ def _base64(data: bytes) -> str:
     ],
 )
 async def test_a_data_url_gives_its_bytes(url: str, data: bytes) -> None:
-    assert await Fetcher(LIMITS).fetch(url) == data
+    assert await content(Fetcher(LIMITS), url) == data
+
+
+async def test_data_urls_are_refused_where_the_settings_say_so() -> None:
+    with pytest.raises(FetchRefused, match=r"vision\.data_urls"):
+        await Fetcher(FetchLimits(allow_data=False)).fetch("data:;base64," + _base64(BYTES))
 
 
 @pytest.mark.parametrize(
@@ -73,9 +84,9 @@ def folder(tmp_path: Path) -> Path:
 )
 async def test_a_file_below_the_folder_is_read(folder: Path, path: str) -> None:
     fetcher = Fetcher(LIMITS, file_root=folder)
-    assert await fetcher.fetch(f"file:{path}") == b"inside"
-    assert await fetcher.fetch(f"file://{folder}/{path}") == b"inside"
-    assert await fetcher.fetch(f"file://localhost{folder}/{path}") == b"inside"
+    assert await content(fetcher, f"file:{path}") == b"inside"
+    assert await content(fetcher, f"file://{folder}/{path}") == b"inside"
+    assert await content(fetcher, f"file://localhost{folder}/{path}") == b"inside"
 
 
 @pytest.mark.parametrize(

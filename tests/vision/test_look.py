@@ -6,14 +6,13 @@ import asyncio
 
 import pytest
 
-from streamproc.vision.cache import MemoryCache, RedisCache, open_cache
+from streamproc.vision.api import UrlEntry
+from streamproc.vision.cache import open_cache
 from streamproc.vision.decode import DecodeLimits
-from streamproc.vision.fetch import Fetcher
-from streamproc.vision.look import Looker
 from streamproc.vision.visuals import Missing, Seen
 from tests.vision.conftest import LARGE, SMALL, MakeLooker
 from tests.vision.extractors import SizeExtractor, size_text
-from tests.vision.http_server import Server
+from tests.vision.http_server import Request, Server, http_server
 from tests.vision.pictures import data_url, png_that_claims
 
 
@@ -74,8 +73,12 @@ async def test_a_hundred_looks_at_one_url_are_one_fetch_and_one_extraction(
     ocr.gate.set()
     assert await asyncio.gather(*looks) == [{"ocr": Seen((size_text(10, 20),))}] * 100
     assert (len(server.requests), len(ocr.digests)) == (1, 1)
-    assert (looker.counts.fetched, looker.counts.extracted, looker.counts.shared) == (1, 1, 99)
-    assert looker.counts.fetched_bytes == len(SMALL)
+    assert (
+        looker.pictures.counts.fetched,
+        looker.pictures.counts.extracted,
+        looker.pictures.counts.shared,
+    ) == (1, 1, 99)
+    assert looker.pictures.counts.fetched_bytes == len(SMALL)
 
 
 @pytest.mark.parametrize("kind", ["memory", "redis"])
@@ -87,7 +90,7 @@ async def test_the_same_bytes_behind_a_hundred_urls_are_one_extraction(
     looks = (looker.look([server.url(f"/{n}")], ["ocr"]) for n in range(100))
     assert await asyncio.gather(*looks) == [{"ocr": Seen((size_text(10, 20),))}] * 100
     assert (len(server.requests), len(ocr.digests)) == (100, 1)
-    assert looker.counts.remembered + looker.counts.shared == 99
+    assert looker.pictures.counts.remembered + looker.pictures.counts.shared == 99
 
 
 async def test_a_later_look_finds_the_value_in_the_cache(make_looker: MakeLooker) -> None:
@@ -96,11 +99,11 @@ async def test_a_later_look_finds_the_value_in_the_cache(make_looker: MakeLooker
     await looker.look([data_url(SMALL)], ["ocr"])
     await looker.look([data_url(SMALL) + "="], ["ocr", "captions"])
     assert (len(ocr.digests), len(captions.digests)) == (1, 1)
-    assert (looker.counts.remembered, looker.counts.extracted) == (1, 2)
+    assert (looker.pictures.counts.remembered, looker.pictures.counts.extracted) == (1, 2)
 
 
 async def test_another_version_of_an_extractor_looks_anew(make_looker: MakeLooker) -> None:
-    cache = MemoryCache(1_000_000)
+    cache = open_cache(None)
     for version in ("1", "2"):
         ocr = SizeExtractor(version=version)
         await make_looker(ocr, cache=cache).look([data_url(SMALL)], ["ocr"])
@@ -117,7 +120,7 @@ async def test_who_is_cancelled_does_not_take_the_picture_from_the_others(
     await ocr.begun.wait()
     same_url = asyncio.create_task(looker.look([server.url("/a")], ["ocr"]))
     same_bytes = asyncio.create_task(looker.look([server.url("/b")], ["ocr"]))
-    while looker.counts.shared < 2:
+    while looker.pictures.counts.shared < 2:
         await asyncio.sleep(0.001)
     first.cancel()
     same_url.cancel()
@@ -166,7 +169,7 @@ async def test_pictures_that_fail_do_not_take_the_others_with_them(
     looker = make_looker(SizeExtractor())
     urls = [server.url("/gone"), server.url("/fine"), server.url("/broken"), "http://["]
     assert await looker.look(urls, ["ocr"]) == {"ocr": Seen((size_text(10, 20),))}
-    assert looker.counts.failed == 3
+    assert looker.pictures.counts.failed == 3
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ async def test_when_no_picture_can_be_had_the_first_says_why(
 async def test_a_failure_is_not_tried_again_until_its_time_is_over(
     make_looker: MakeLooker, server: Server
 ) -> None:
-    looker, forgetful = make_looker(SizeExtractor()), make_looker(SizeExtractor(), failure_ttl_s=0)
+    looker, forgetful = make_looker(SizeExtractor()), make_looker(SizeExtractor(), url_ttl_s=0)
     for _ in range(3):
         await looker.look([server.url("/gone")], ["ocr"])
     assert len(server.requests) == 1
@@ -219,7 +222,7 @@ async def test_bytes_that_cannot_be_decoded_are_not_decoded_again_behind_another
     for name in "ab":
         seen = await looker.look([server.url(f"/broken-{name}")], ["ocr"])
         assert isinstance(seen["ocr"], Missing)
-    assert (looker.counts.fetched, looker.counts.failed) == (2, 1)
+    assert (looker.pictures.counts.fetched, looker.pictures.counts.failed) == (2, 1)
 
 
 async def test_one_extractor_away_leaves_the_others_and_is_asked_again(make_looker: MakeLooker) -> None:
@@ -246,19 +249,142 @@ async def test_a_look_ends_at_its_deadline_and_the_next_has_its_turn(make_looker
 
 async def test_without_redis_pictures_are_looked_at_all_the_same(make_looker: MakeLooker) -> None:
     cache = open_cache("redis://127.0.0.1:1/0")
-    assert isinstance(cache, RedisCache)
     looker = make_looker(SizeExtractor(), cache=cache)
     for _ in range(2):
         assert await looker.look([data_url(SMALL)], ["ocr"]) == {"ocr": Seen((size_text(10, 20),))}
+    assert cache.counts.away
 
 
-async def test_close_closes_the_parts_and_ends_looks_under_way() -> None:
+async def test_close_closes_the_parts_and_ends_looks_under_way(make_looker: MakeLooker) -> None:
     ocr = SizeExtractor()
     ocr.gate.clear()
-    looker = Looker(Fetcher(), MemoryCache(1000), {"ocr": ocr})
+    looker = make_looker(ocr)
     look = asyncio.create_task(looker.look([data_url(SMALL)], ["ocr"]))
     await ocr.begun.wait()
     await looker.close()
     with pytest.raises(asyncio.CancelledError):
         await look
     assert ocr.closed
+
+
+# -- what is known of a URL ----------------------------------------------------------------
+
+
+async def test_a_known_url_is_not_fetched_again(make_looker: MakeLooker, server: Server) -> None:
+    ocr = SizeExtractor()
+    looker = make_looker(ocr)
+    for _ in range(3):
+        assert await looker.look([server.url()], ["ocr"]) == {"ocr": Seen((size_text(10, 20),))}
+    assert (len(server.requests), len(ocr.digests)) == (1, 1)
+    assert looker.pictures.counts.remembered == 2
+
+
+async def test_after_its_time_the_server_is_asked_whether_the_picture_is_the_same(
+    make_looker: MakeLooker,
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: Request) -> None:
+        asked.append(request.headers.get("If-None-Match", ""))
+        if asked[-1] == '"one"':
+            await request.reply(status="304 Not Modified", ETag='"one"')
+        else:
+            await request.reply(SMALL, ETag='"one"')
+
+    ocr = SizeExtractor()
+    looker = make_looker(ocr, url_ttl_s=0)
+    async with http_server(answer) as server:
+        for _ in range(3):
+            assert await looker.look([server.url()], ["ocr"]) == {"ocr": Seen((size_text(10, 20),))}
+    assert asked == ["", '"one"', '"one"']
+    assert (looker.pictures.counts.fetched, looker.pictures.counts.unchanged, len(ocr.digests)) == (1, 2, 1)
+
+
+async def test_a_url_that_leads_to_another_picture_now_is_looked_at_anew(make_looker: MakeLooker) -> None:
+    pictures = [SMALL, LARGE]
+
+    async def answer(request: Request) -> None:
+        await request.reply(pictures.pop(0))
+
+    looker = make_looker(SizeExtractor(), url_ttl_s=0)
+    async with http_server(answer) as server:
+        seen = [(await looker.look([server.url()], ["ocr"]))["ocr"] for _ in range(2)]
+    assert seen == [Seen((size_text(10, 20),)), Seen((size_text(30, 40),))]
+
+
+async def test_where_a_file_or_data_url_leads_is_not_remembered(make_looker: MakeLooker) -> None:
+    cache = open_cache(None)
+    looker = make_looker(SizeExtractor(), cache=cache)
+    url = data_url(SMALL)
+    await cache.put_url(url, UrlEntry(checked=4e9, digest="0" * 64))
+    assert await looker.look([url], ["ocr"]) == {"ocr": Seen((size_text(10, 20),))}
+
+
+# -- extractors that come and go -----------------------------------------------------------
+
+
+async def test_nothing_is_fetched_for_an_extractor_that_is_known_to_be_away(
+    make_looker: MakeLooker, server: Server
+) -> None:
+    ocr = SizeExtractor()
+    ocr.known_away = True
+    looker = make_looker(ocr)
+    assert await looker.look([server.url()], ["ocr"]) == {
+        "ocr": Missing("unavailable", "extractor unavailable: the server is away")
+    }
+    assert server.requests == []
+
+
+async def test_what_is_remembered_is_seen_also_while_the_extractor_is_away(
+    make_looker: MakeLooker, server: Server
+) -> None:
+    ocr = SizeExtractor()
+    looker = make_looker(ocr)
+    await looker.look([server.url()], ["ocr"])
+    ocr.known_away = True
+    assert await looker.look([server.url()], ["ocr"]) == {"ocr": Seen((size_text(10, 20),))}
+
+
+async def test_an_extractor_of_unknown_version_is_unavailable_and_the_others_look(
+    make_looker: MakeLooker,
+) -> None:
+    ocr, captions = SizeExtractor("ocr"), SizeExtractor("captions")
+    ocr.versions.clear()
+    seen = await make_looker(ocr, captions).look([data_url(SMALL)], ["ocr", "captions"])
+    assert seen["ocr"] == Missing("unavailable", "extractor unavailable: nobody has answered yet")
+    assert seen["captions"] == Seen((size_text(10, 20),))
+
+
+async def test_a_value_is_remembered_under_the_version_that_gave_it(
+    make_looker: MakeLooker, server: Server
+) -> None:
+    ocr = SizeExtractor(version="old")
+    ocr.versions.append("new")  # the server was updated, and its answer is the first to say so
+    looker = make_looker(ocr)
+    await looker.look([server.url()], ["ocr"])
+    ocr.versions.remove("old")
+    await looker.look([server.url()], ["ocr"])
+    assert len(ocr.digests) == 1
+
+
+async def test_of_two_extractors_of_a_modality_the_one_with_the_right_width_looks(
+    make_looker: MakeLooker,
+) -> None:
+    wide = SizeExtractor("global", width=2048)
+    narrow = SizeExtractor("global", name="global_inception", width=1024)
+    looker = make_looker(wide, narrow)
+    await looker.look([data_url(SMALL)], ["global"], widths={"global": 1024})
+    assert (len(wide.digests), len(narrow.digests)) == (0, 1)
+    assert set(looker.sees({"global": 1024})) == {"global"}
+    assert set(looker.sees({"global": 7})) == set()
+
+
+async def test_two_workers_that_share_a_redis_look_at_a_picture_once(
+    make_looker: MakeLooker, server: Server, redis_url: str
+) -> None:
+    version = f"two-workers-{server.url()}"
+    extractors = [SizeExtractor(version=version) for _ in range(2)]
+    lookers = [make_looker(ocr, cache=open_cache(redis_url)) for ocr in extractors]
+    looks = (looker.look([server.url(f"/{n}")], ["ocr"]) for n in range(20) for looker in lookers)
+    assert await asyncio.gather(*looks) == [{"ocr": Seen((size_text(10, 20),))}] * 40
+    assert sum(len(ocr.digests) for ocr in extractors) == 1

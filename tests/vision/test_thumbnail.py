@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from streamproc.errors import ExtractorUnavailable
-from streamproc.vision.api import Picture
+from streamproc.vision.api import Extracted, Picture
 from streamproc.vision.decode import digest_of
 from streamproc.vision.thumbnail import THUMBNAIL_SIDE, thumbnail_of
-from streamproc.vision.visuals import Seen, Value
+from streamproc.vision.visuals import Seen
 from tests.vision.conftest import LARGE, SMALL, MakeLooker
 from tests.vision.extractors import SizeExtractor, size_text
-from tests.vision.pictures import data_url, gradient, png_that_claims
+from tests.vision.pictures import data_url, gradient, png_that_claims, saved
 
 BROKEN = data_url(SMALL[:-30])
 
@@ -25,8 +25,7 @@ BROKEN = data_url(SMALL[:-30])
 def test_a_thumbnail_is_a_small_jpeg_of_the_same_picture(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    original = gradient(*size)
-    thumbnail = thumbnail_of(Picture("digest", np.asarray(original)))
+    thumbnail = thumbnail_of(Picture("digest", saved(gradient(*size), "JPEG"), *size))
     with Image.open(BytesIO(thumbnail.jpeg)) as copy:
         assert copy.format == "JPEG"
         assert copy.size == (thumbnail.width, thumbnail.height) == expected
@@ -54,10 +53,10 @@ async def test_a_modality_has_the_thumbnails_of_the_pictures_that_it_was_seen_in
     make_looker: MakeLooker,
 ) -> None:
     class OnlyLarge(SizeExtractor):
-        async def extract(self, pictures: list[Picture]) -> list[Value]:  # type: ignore[override]
-            if pictures[0].digest != digest_of(LARGE):
+        async def extract(self, picture: Picture) -> Extracted:
+            if picture.digest != digest_of(LARGE):
                 raise ExtractorUnavailable("too small")
-            return await super().extract(pictures)
+            return await super().extract(picture)
 
     looker = make_looker(SizeExtractor(), OnlyLarge("captions"))
     seen = await looker.look((data_url(SMALL), data_url(LARGE)), ["ocr", "captions"], show=True)

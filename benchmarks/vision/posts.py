@@ -1,0 +1,137 @@
+"""Posts with a picture each, all known in Redis, against the same posts without.
+
+Of the pictures 26 % have writing, as of those of tweets (wang2022-ita table 6), and the model reads it
+beside the post. How much writing decides what that costs, so it is measured twice: as much as in the
+demo's pictures, and as much as that table says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from io import BytesIO
+from time import perf_counter
+from typing import Final
+
+from PIL import Image
+
+from benchmarks.posts import NAMES, WORDS, make_posts
+from benchmarks.ratios import Ratio
+from streamproc.entities import View
+from streamproc.pipeline import Pipeline
+from streamproc.settings import load_settings
+from streamproc.testing import MemorySink, memory_batch
+from streamproc.vision.api import Extracted, Extractor, Picture
+from streamproc.vision.look import Looker
+from streamproc.vision.visuals import Modality, OcrLine, OcrText
+from streamproc.wiring import load_plugins, open_pipeline
+from tests.vision.http_server import Request, http_server
+
+GOAL: Final = 0.7
+MODEL: Final = "mner-tweets-sm"
+BATCHES: Final = 4
+BATCH: Final = 1_000
+"""Fetched together, as from one partition; all batches are in flight at once, as many as a worker takes."""
+WITH_WRITING: Final = 0.26
+TOKENS: Final = (9, 28)
+"""Sub-tokens of a picture with writing, on average: in the demo's pictures, and in wang2022-ita's."""
+_FILLING: Final = 64
+
+
+class MadeUpWriting(Extractor):
+    """Says what the real OCR might have read, under its name, so that Redis soon knows all pictures.
+
+    Args:
+        name: of the OCR.
+        version: of the OCR.
+        tokens: of a picture with writing, on average.
+    """
+
+    modality: Modality = "ocr"
+
+    def __init__(self, name: str, version: str, tokens: int) -> None:
+        self.name = name
+        self._version = version
+        self._tokens = tokens
+
+    async def version(self) -> str:
+        return self._version
+
+    async def extract(self, picture: Picture) -> Extracted:
+        return Extracted(_writing(random.Random(picture.digest), self._tokens), self._version)
+
+
+async def measure_posts(rounds: int, redis_url: str, tokens: int) -> Ratio:
+    """Posts with and without pictures in turn, through one pipeline in this process without Kafka."""
+    settings = load_settings(
+        environment={},
+        assignments=[
+            f"vision.cache={redis_url}", "vision.allow_private_addresses=true", "vision.host_rate=10000",
+            f'routes=[{{primary="{MODEL}", look="always"}}]',
+        ],
+    )  # fmt: skip
+    plain = [value for _, value in make_posts(BATCHES * BATCH)]
+    sink = MemorySink()
+    ratios = []
+    async with open_pipeline(settings, sink, load_plugins(settings)) as pipeline:
+        async with http_server(_serve) as server:
+            urls = [server.url(f"/{tokens}/{number}.png") for number in range(len(plain))]
+            await _fill(pipeline, urls, tokens)
+        illustrated = [_with_picture(body, url) for body, url in zip(plain, urls, strict=True)]
+        await _tag(pipeline, sink, plain[:BATCH], "text")  # warms up
+        await _tag(pipeline, sink, illustrated[:BATCH], "image+text")
+        for _ in range(rounds):
+            without = await _tag(pipeline, sink, plain, "text")
+            ratios.append(without / await _tag(pipeline, sink, illustrated, "image+text"))
+    return Ratio.at_least(f"posts/s, pictures known ÷ text, {tokens} tokens", GOAL, ratios)
+
+
+async def _fill(pipeline: Pipeline, urls: Sequence[str], tokens: int) -> None:
+    """Have Redis know all pictures: fetched, decoded and kept the usual way, only not really read."""
+    assert isinstance(pipeline.looker, Looker)
+    (ocr,) = pipeline.looker.extractors
+    seen_by = {"ocr": MadeUpWriting(ocr.name, await ocr.version(), tokens)}
+    look = pipeline.looker.pictures.look
+    for start in range(0, len(urls), _FILLING):
+        await asyncio.gather(*(look(url, seen_by, False) for url in urls[start : start + _FILLING]))
+
+
+async def _tag(pipeline: Pipeline, sink: MemorySink, bodies: Sequence[bytes], view: View) -> float:
+    """Seconds until the last post has ended.
+
+    Raises:
+        RuntimeError: not every post was tagged by this view: a picture was not known, or there was one.
+    """
+    sink.outputs.clear()
+    batches = [memory_batch(bodies[at : at + BATCH]) for at in range(0, len(bodies), BATCH)]
+    start = perf_counter()
+    await asyncio.gather(*(pipeline.process(batch) for batch in batches))
+    seconds = perf_counter() - start
+    if (right := sum(output.tagged.view == view for output in sink.outputs)) != len(bodies):
+        raise RuntimeError(f"{right} of {len(bodies)} posts were tagged by {view}")
+    return seconds
+
+
+def _with_picture(body: bytes, url: str) -> bytes:
+    return json.dumps(json.loads(body) | {"media": [{"type": "image", "url": url}]}).encode()
+
+
+def _writing(random_: random.Random, tokens: int) -> OcrText:
+    """Nothing, or short lines of names and other words, most of which are one sub-token."""
+    if random_.random() >= WITH_WRITING:
+        return OcrText(())
+    length = max(1, round(random_.gauss(tokens, tokens / 2)))
+    words: list[str] = []
+    while len(words) < length:
+        words += random_.choice(NAMES).split() if random_.random() < 0.2 else [random_.choice(WORDS)]
+    lines = [" ".join(words[at : at + 3]) for at in range(0, len(words), 3)]
+    return OcrText(tuple(OcrLine(line, 0.9, (0.1, 0.1, 0.9, 0.2)) for line in lines))
+
+
+async def _serve(request: Request) -> None:
+    """A small picture, another one for each path."""
+    file = BytesIO()
+    Image.frombytes("RGB", (8, 8), random.Random(request.path).randbytes(8 * 8 * 3)).save(file, "PNG")
+    await request.reply(file.getvalue())

@@ -1,0 +1,3 @@
+"""Networks that look at pictures, as engines of streamproc."""
+
+__version__ = "0.1.0"

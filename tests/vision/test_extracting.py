@@ -1,0 +1,142 @@
+"""A folder of pictures is looked at once, and a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from streamproc.cli.main import cli
+from streamproc.settings import Vision
+from streamproc.testing.visuals import example_value
+from streamproc.vision.api import Extracted, Picture
+from streamproc.vision.extracting import INDEX, FolderExtractor, find_pictures, read_index
+from streamproc.vision.visuals import Regions
+from streamproc.wiring import make_picture_looker
+from tests.vision.conftest import BROKEN, LARGE, SMALL
+from tests.vision.extractors import SizeExtractor
+
+
+class ArrayExtractor(SizeExtractor):
+    """Gives the example of its modality."""
+
+    async def extract(self, picture: Picture) -> Extracted:
+        self.digests.append(picture.digest)
+        return Extracted(example_value(self.modality), self.versions[0])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "img"
+    folder.mkdir(parents=True)
+    (folder / "small.png").write_bytes(SMALL)
+    (folder / "a copy.PNG").write_bytes(SMALL)
+    (folder / "large 100%.png").write_bytes(LARGE)
+    (folder / "broken.png").write_bytes(BROKEN)
+    (folder / "notes.txt").write_text("no picture")
+    return tmp_path / "data"
+
+
+async def extract(data: Path, out: Path, *extractors: SizeExtractor) -> FolderExtractor:
+    looker = make_picture_looker(Vision(), data)
+    try:
+        job = FolderExtractor(looker, extractors, data, out, at_once=2)
+        await job.run(find_pictures(data), lambda: None)
+    finally:
+        await looker.close()
+    return job
+
+
+async def test_every_picture_gets_a_line_and_arrays_a_file(data: Path, tmp_path: Path) -> None:
+    ocr, grid, regions = SizeExtractor(), ArrayExtractor("grid"), ArrayExtractor("regions")
+    job = await extract(data, tmp_path / "out", ocr, grid, regions)
+    lines = read_index(tmp_path / "out" / INDEX)
+    assert sorted(lines) == ["img/a copy.PNG", "img/broken.png", "img/large 100%.png", "img/small.png"]
+    large = lines["img/large 100%.png"]
+    assert large["ocr"]["value"]["lines"][0]["text"] == "30 x 40"
+    with np.load(tmp_path / "out" / large["grid"]["file"]) as arrays:
+        np.testing.assert_array_equal(arrays["grid"], example_value("grid"))
+    expected = example_value("regions")
+    assert isinstance(expected, Regions)
+    with np.load(tmp_path / "out" / large["regions"]["file"]) as arrays:
+        assert sorted(arrays) == ["boxes", "features", "scores"]
+        np.testing.assert_array_equal(arrays["boxes"], expected.boxes)
+    assert "cannot be decoded" in lines["img/broken.png"]["ocr"]["failure"]
+    assert (job.totals.pictures, job.totals.looked_at, job.totals.failed) == (4, 3, 1)
+    assert len(ocr.digests) == 2, "two files of the same bytes are one picture"
+
+
+async def test_a_second_run_looks_only_at_what_is_missing(data: Path, tmp_path: Path) -> None:
+    await extract(data, tmp_path / "out", SizeExtractor(), ArrayExtractor("grid"))
+    (data / "img" / "broken.png").write_bytes(LARGE)
+    lines = read_index(tmp_path / "out" / INDEX)
+    (tmp_path / "out" / lines["img/small.png"]["grid"]["file"]).unlink()
+    again = await extract(data, tmp_path / "out", SizeExtractor(), ArrayExtractor("grid"))
+    assert (again.totals.done_before, again.totals.looked_at, again.totals.failed) == (1, 3, 0)
+    third = await extract(data, tmp_path / "out", SizeExtractor(), ArrayExtractor("grid"))
+    assert (third.totals.done_before, third.totals.looked_at) == (4, 0)
+
+
+async def test_another_version_of_an_extractor_looks_anew(data: Path, tmp_path: Path) -> None:
+    await extract(data, tmp_path / "out", SizeExtractor(version="1"))
+    newer = SizeExtractor(version="2")
+    await extract(data, tmp_path / "out", newer)
+    assert len(newer.digests) == 2
+
+
+async def test_half_a_line_of_a_killed_run_costs_only_its_picture(data: Path, tmp_path: Path) -> None:
+    await extract(data, tmp_path / "out", SizeExtractor())
+    index = tmp_path / "out" / INDEX
+    index.write_bytes(index.read_bytes()[:-20])
+    again = await extract(data, tmp_path / "out", SizeExtractor())
+    assert again.totals.done_before + again.totals.looked_at == 3
+    assert again.totals.looked_at <= 1
+    assert len(read_index(index)) == 4
+
+
+async def test_a_run_that_is_cancelled_goes_on_later(data: Path, tmp_path: Path) -> None:
+    slow = SizeExtractor()
+    slow.gate.clear()
+    run = asyncio.create_task(extract(data, tmp_path / "out", slow))
+    await slow.begun.wait()
+    run.cancel()
+    await asyncio.wait([run])
+    done = await extract(data, tmp_path / "out", SizeExtractor())
+    assert done.totals.done_before + done.totals.looked_at + done.totals.failed == 4
+
+
+def run_command(*arguments: str) -> Any:
+    with patch("streamproc.wiring.open_extractors", lambda vision: [SizeExtractor()]):
+        return CliRunner().invoke(cli, ["extract", *arguments], standalone_mode=False)
+
+
+def test_the_command_ends_with_1_where_a_picture_failed_and_tells_totals(
+    data: Path, tmp_path: Path
+) -> None:
+    ran = CliRunner()
+    with patch("streamproc.wiring.open_extractors", lambda vision: [SizeExtractor()]):
+        ended = ran.invoke(cli, ["extract", "--data", str(data), "--out", str(tmp_path / "out"), "--json"])
+        assert ended.exit_code == 1, ended.output
+        assert json.loads(ended.stdout) == {"pictures": 4, "done_before": 0, "looked_at": 3, "failed": 1}
+        (data / "img" / "broken.png").unlink()
+        ended = ran.invoke(cli, ["extract", "--data", str(data), "--out", str(tmp_path / "out")])
+    assert ended.exit_code == 0
+    assert "3 pictures: 0 looked at, 3 done before, 0 failed" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("data_folder", "out", "complaint"),
+    [("empty", "out", "no pictures below it"), ("data", "data/out", "lies in --data")],
+)
+def test_folders_that_cannot_be_meant_are_named(
+    data: Path, tmp_path: Path, data_folder: str, out: str, complaint: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    ended = run_command("--data", str(tmp_path / data_folder), "--out", str(tmp_path / out))
+    assert complaint in str(ended.exception)
