@@ -14,14 +14,14 @@ from streamproc.routing import Router
 from streamproc.settings import EngineSettings, Settings, Vision
 from streamproc.vision.api import Extractor
 from streamproc.vision.cache import open_cache
-from streamproc.vision.decode import DecodeLimits
 from streamproc.vision.engines import find_engine, open_engine
-from streamproc.vision.fetch import Fetcher, FetchLimits
+from streamproc.vision.fetching.fetch import Fetcher, FetchLimits
 from streamproc.vision.local import LocalExtractor
 from streamproc.vision.look import Looker
 from streamproc.vision.names import KNOWN, Known
 from streamproc.vision.one_picture import PictureLooker
-from streamproc.vision.sandbox import Sandbox
+from streamproc.vision.sandbox.decode import DecodeLimits
+from streamproc.vision.sandbox.pool import Sandbox
 from streamproc.vision.triton import TritonOptions, check_triton, open_triton
 from streamproc.vision.visuals import Modality
 

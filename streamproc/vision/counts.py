@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamproc.vision.api import CacheCounts
-from streamproc.vision.sandbox import SandboxCounts
+from streamproc.vision.sandbox.pool import SandboxCounts
 
 
 @dataclass(slots=True)

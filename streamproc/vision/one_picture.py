@@ -12,11 +12,11 @@ from typing import Any, Final, TypeAlias, TypeVar
 from streamproc.errors import ExtractorUnavailable, PictureError
 from streamproc.vision.api import Cache, Extractor, Outcome, Picture, Recalled, UrlEntry
 from streamproc.vision.counts import LookCounts, totals
-from streamproc.vision.decode import digest_of
 from streamproc.vision.failures import Failure
-from streamproc.vision.fetch import Fetched, Fetcher, NotModified
+from streamproc.vision.fetching.fetch import Fetched, Fetcher, NotModified
 from streamproc.vision.flights import SingleFlight
-from streamproc.vision.sandbox import Sandbox
+from streamproc.vision.sandbox.decode import digest_of
+from streamproc.vision.sandbox.pool import Sandbox
 from streamproc.vision.thumbnail import thumbnail_of
 from streamproc.vision.visuals import Thumbnail
 

@@ -9,10 +9,10 @@ import pytest
 
 from streamproc.vision.api import Cache, Extractor
 from streamproc.vision.cache import open_cache
-from streamproc.vision.decode import DecodeLimits
-from streamproc.vision.fetch import Fetcher, FetchLimits
+from streamproc.vision.fetching.fetch import Fetcher, FetchLimits
 from streamproc.vision.look import Looker
 from streamproc.vision.one_picture import PictureLooker
+from streamproc.vision.sandbox.decode import DecodeLimits
 from tests.vision.extractors import InThreads
 from tests.vision.http_server import Request, Server, http_server
 from tests.vision.pictures import gradient, saved

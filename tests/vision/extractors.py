@@ -6,7 +6,7 @@ import asyncio
 
 from streamproc.errors import ExtractorUnavailable
 from streamproc.vision.api import Extracted, Extractor, Picture
-from streamproc.vision.decode import DecodeLimits, decode, digest_of, encode
+from streamproc.vision.sandbox.decode import DecodeLimits, decode, digest_of, encode
 from streamproc.vision.visuals import Modality, OcrLine, OcrText
 
 

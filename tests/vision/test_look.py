@@ -8,7 +8,7 @@ import pytest
 
 from streamproc.vision.api import UrlEntry
 from streamproc.vision.cache import open_cache
-from streamproc.vision.decode import DecodeLimits
+from streamproc.vision.sandbox.decode import DecodeLimits
 from streamproc.vision.visuals import Missing, Seen
 from tests.vision.conftest import LARGE, SMALL, MakeLooker
 from tests.vision.extractors import SizeExtractor, size_text

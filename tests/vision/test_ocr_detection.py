@@ -95,6 +95,25 @@ def test_the_second_look_does_not_find_a_large_line_again() -> None:
     assert len(detect.looked_at) == 2
 
 
+def test_a_small_line_beside_a_slanted_large_one_is_kept() -> None:
+    """Its centre is within the upright box around the large line, and not within the line."""
+    large = np.array([[(300, 300), (900, 500), (880, 560), (280, 360)]], np.float32)
+    small = np.array([[(700, 340), (860, 340), (860, 355), (700, 355)]], np.float32)
+
+    def detect(pixels: Pixels) -> Found:
+        if pixels.shape[1] == 640:
+            return Found(np.concatenate((large, small)) / 3, np.array([0.9, 0.9], np.float32))
+        looked_at.append(pixels.shape)
+        in_the_middle = [(0.3, 0.45), (0.7, 0.45), (0.7, 0.55), (0.3, 0.55)]
+        size = pixels.shape[1], pixels.shape[0]
+        return Found(np.array([in_the_middle], np.float32) * np.float32(size), np.array([0.9], np.float32))
+
+    looked_at: list[tuple[int, ...]] = []
+    found = find_lines(detect, _picture(), 640, 14)
+    assert len(looked_at) == 1
+    assert len(found) == 2
+
+
 def test_without_a_second_look_small_writing_is_what_the_first_gave() -> None:
     detect = SeesColours()
     assert len(_found(detect, _picture(NOWHERE, LARGE, TINY), small=0)) == 2

@@ -8,7 +8,7 @@ from PIL import Image
 
 from streamproc.errors import ExtractorUnavailable
 from streamproc.vision.api import Extracted, Picture
-from streamproc.vision.decode import digest_of
+from streamproc.vision.sandbox.decode import digest_of
 from streamproc.vision.thumbnail import THUMBNAIL_SIDE, thumbnail_of
 from streamproc.vision.visuals import Seen
 from tests.vision.conftest import LARGE, SMALL, MakeLooker

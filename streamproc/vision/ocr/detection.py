@@ -113,6 +113,8 @@ def _larger_scale(quads: Quads, part: tuple[int, int, int, int]) -> float:
 
 def _inside(quads: Quads, others: Quads) -> NDArray[np.bool_]:
     """Which lines have their centre within one of the others. (n,)"""
-    centres = quads.mean(axis=1)[:, None]
-    low, high = others.min(axis=1)[None], others.max(axis=1)[None]
-    return np.asarray(((centres >= low) & (centres <= high)).all(axis=2).any(axis=1), np.bool_)
+    edges = np.roll(others, -1, axis=1) - others
+    to_centre = quads.mean(axis=1)[:, None, None] - others
+    # Clockwise, with y growing downwards: what is within is at the right of every edge.
+    at_right = edges[..., 0] * to_centre[..., 1] - edges[..., 1] * to_centre[..., 0] >= 0
+    return np.asarray(at_right.all(axis=2).any(axis=1), np.bool_)

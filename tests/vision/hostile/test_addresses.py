@@ -12,8 +12,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from streamproc.errors import FetchFailed, FetchRefused
-from streamproc.vision.addresses import is_public
-from streamproc.vision.fetch import Fetched, Fetcher, FetchLimits
+from streamproc.vision.fetching.addresses import is_public
+from streamproc.vision.fetching.fetch import Fetched, Fetcher, FetchLimits
 from tests.vision.hostile.urls import NAMES, PRIVATE, REBOUND, REDIRECTS, REFUSED
 from tests.vision.http_server import Request, http_server
 

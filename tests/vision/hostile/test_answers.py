@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from streamproc.vision.addresses import any_address
-from streamproc.vision.fetch import Fetcher, FetchLimits
+from streamproc.vision.fetching.addresses import any_address
+from streamproc.vision.fetching.fetch import Fetcher, FetchLimits
 from tests.vision.hostile.answers import ANSWERS, MAX_BYTES
 from tests.vision.http_server import http_server
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 from streamproc.errors import PictureError, PictureTooLarge, UndecodablePicture
 from streamproc.vision.api import Picture
-from streamproc.vision.decode import SAFE_SIDE, DecodeLimits, decode, encode
-from streamproc.vision.sandbox import Sandbox
+from streamproc.vision.sandbox.decode import SAFE_SIDE, DecodeLimits, decode, encode
+from streamproc.vision.sandbox.pool import Sandbox
 from tests.vision.hostile.answers import ANSWERS
 from tests.vision.hostile.damage import CUT, FUZZED
 from tests.vision.hostile.files import BOMBS, MAX_PIXELS, MAX_SIDE, OTHERS, Outcome

@@ -15,7 +15,7 @@ from yarl import URL
 
 from streamproc import __version__
 from streamproc.errors import FetchFailed, FetchRefused
-from streamproc.vision.addresses import (
+from streamproc.vision.fetching.addresses import (
     AddressRule,
     CheckedResolver,
     any_address,
@@ -23,10 +23,10 @@ from streamproc.vision.addresses import (
     is_public,
     literal_address,
 )
-from streamproc.vision.body import read_body
-from streamproc.vision.conditions import Fetched, NotModified, conditions, fetched, retry_after_s
-from streamproc.vision.hosts import Hosts
-from streamproc.vision.inline import read_data_url, read_file_url
+from streamproc.vision.fetching.body import read_body
+from streamproc.vision.fetching.conditions import Fetched, NotModified, conditions, fetched, retry_after_s
+from streamproc.vision.fetching.hosts import Hosts
+from streamproc.vision.fetching.inline import read_data_url, read_file_url
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY: Final = frozenset({429, 503})

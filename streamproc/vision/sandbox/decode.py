@@ -1,6 +1,6 @@
 """Bytes from a stranger → a picture, or the reason why not.
 
-Runs inside the sandbox (`sandbox_child.py`), so it imports little: no numpy, no models.
+Runs inside the sandbox (`child.py`), so it imports little: no numpy, no models.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from typing import Final
 from PIL import Image
 
 from streamproc.errors import ExtractorUnavailable, PictureTooLarge, UndecodablePicture
-from streamproc.vision.decode import SAFE_SIDE, DecodeLimits
-from streamproc.vision.sandbox_child import ANSWER, PICTURE, READY, REQUEST, TOO_LARGE, UNDECODABLE
+from streamproc.vision.sandbox.child import ANSWER, PICTURE, READY, REQUEST, TOO_LARGE, UNDECODABLE
+from streamproc.vision.sandbox.decode import SAFE_SIDE, DecodeLimits
 
 _START_S: Final = 20.0
 _LAST_BREATH_S: Final = 1.0
@@ -49,7 +49,7 @@ class Order:
     cpu_s: float
 
     def json(self) -> str:
-        """As `sandbox_child.py` reads it."""
+        """As `child.py` reads it."""
         return json.dumps(
             {
                 "max_pixels": self.limits.max_pixels,
@@ -98,7 +98,7 @@ class DecoderProcess:
         """
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-B", "-P", "-s", "-m", "streamproc.vision.sandbox_child", order.json()),
+                *(sys.executable, "-B", "-P", "-s", "-m", "streamproc.vision.sandbox.child", order.json()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -118,7 +118,7 @@ class DecoderProcess:
             status = process.returncode
             raise ExtractorUnavailable(
                 f"the decoder does not start (status {status}): "
-                "`python -m streamproc.vision.sandbox_child` says why"
+                "`python -m streamproc.vision.sandbox.child` says why"
             ) from None
         except BaseException:
             await decoder.end()

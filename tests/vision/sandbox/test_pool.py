@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from streamproc.errors import ExtractorUnavailable, PictureTooLarge, UndecodablePicture
-from streamproc.vision import sandbox as sandbox_module
-from streamproc.vision.decode import DecodeLimits, decode, encode
-from streamproc.vision.sandbox import Sandbox
+from streamproc.vision.sandbox import pool as sandbox_module
+from streamproc.vision.sandbox.decode import DecodeLimits, decode, encode
+from streamproc.vision.sandbox.pool import Sandbox
 from tests.vision.hostile.bombs import jpeg_of_many_scans
 from tests.vision.pictures import gradient, noise, png_that_claims, saved
 
@@ -285,7 +285,7 @@ async def test_a_decoder_does_not_outlive_its_parent() -> None:
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c"),
         "import asyncio, os, signal\n"
-        "from streamproc.vision.sandbox import Sandbox\n"
+        "from streamproc.vision.sandbox.pool import Sandbox\n"
         "async def main():\n"
         "    sandbox = Sandbox(processes=1)\n"
         "    try: await sandbox.open(b'')\n"

@@ -1,6 +1,6 @@
 """The inside of a decoder process: reads files of strangers, writes safe pictures, and can do nothing else.
 
-Started by `sandbox_process.py` with its limits as JSON. A message begins with its length; an answer
+Started by `process.py` with its limits as JSON. A message begins with its length; an answer
 also with its kind and a picture's size.
 """
 
@@ -28,8 +28,8 @@ from PIL import (  # noqa: F401
 )
 
 from streamproc.errors import PictureError, PictureTooLarge
-from streamproc.vision.decode import DecodeLimits, decode, encode
-from streamproc.vision.sandbox_guard import allow_processor_time, confine
+from streamproc.vision.sandbox.decode import DecodeLimits, decode, encode
+from streamproc.vision.sandbox.guard import allow_processor_time, confine
 
 REQUEST: Final = struct.Struct(">I")
 """Length of the file that follows."""

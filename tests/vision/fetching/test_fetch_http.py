@@ -11,8 +11,8 @@ from ipaddress import ip_address
 import pytest
 
 from streamproc.errors import FetchFailed, FetchRefused, PictureTooLarge
-from streamproc.vision.addresses import is_public
-from streamproc.vision.fetch import Fetched, Fetcher, FetchLimits
+from streamproc.vision.fetching.addresses import is_public
+from streamproc.vision.fetching.fetch import Fetched, Fetcher, FetchLimits
 from tests.vision.http_server import Request, http_server
 
 HERE = ip_address("127.0.0.1")

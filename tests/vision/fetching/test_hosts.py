@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from streamproc.errors import FetchFailed
-from streamproc.vision.hosts import LONGEST_REST_S, Hosts
+from streamproc.vision.fetching.hosts import LONGEST_REST_S, Hosts
 
 
 class Time:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from streamproc.errors import PictureTooLarge, UndecodablePicture
-from streamproc.vision.decode import SAFE_SIDE, DecodeLimits, decode, encode
+from streamproc.vision.sandbox.decode import SAFE_SIDE, DecodeLimits, decode, encode
 from tests.vision.pictures import gradient, noise, png_that_claims, saved
 
 LIMITS = DecodeLimits()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamproc.errors import FetchFailed, FetchRefused, PictureTooLarge
-from streamproc.vision.fetch import Fetched, Fetcher, FetchLimits
+from streamproc.vision.fetching.fetch import Fetched, Fetcher, FetchLimits
 
 LIMITS = FetchLimits(max_bytes=1000)
 BYTES = bytes(range(256))

@@ -13,8 +13,8 @@ from PIL import features
 
 from streamproc.errors import ExtractorUnavailable, PictureError, UndecodablePicture
 from streamproc.vision.api import Picture
-from streamproc.vision.decode import FORMATS, SAFE_QUALITY, SAFE_SIDE, DecodeLimits, digest_of
-from streamproc.vision.sandbox_process import DecoderDied, DecoderProcess, Order, SafeJpeg
+from streamproc.vision.sandbox.decode import FORMATS, SAFE_QUALITY, SAFE_SIDE, DecodeLimits, digest_of
+from streamproc.vision.sandbox.process import DecoderDied, DecoderProcess, Order, SafeJpeg
 
 _BYTES_PER_PIXEL: Final = 24
 """Measured at 40 megapixels: 3 (JPEG) to 23 (WebP with transparency) bytes of address space."""
@@ -40,7 +40,7 @@ class Sandbox:
     """A pool of decoder processes, each started when it is first needed and replaced when it ends.
 
     A process reads one file at a time. It has no environment, no files, no network and bounded
-    memory and processor time: `sandbox_guard.py` says how.
+    memory and processor time: `guard.py` says how.
 
     Args:
         limits: how large a picture may be.

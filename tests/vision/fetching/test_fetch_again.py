@@ -9,8 +9,8 @@ from email.utils import format_datetime
 import pytest
 
 from streamproc.errors import FetchFailed
-from streamproc.vision.conditions import retry_after_s
-from streamproc.vision.fetch import Fetched, Fetcher, FetchLimits, NotModified
+from streamproc.vision.fetching.conditions import retry_after_s
+from streamproc.vision.fetching.fetch import Fetched, Fetcher, FetchLimits, NotModified
 from tests.vision.http_server import Request, Server, http_server
 
 PICTURE = b"\x89PNG picture"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from streamproc.errors import FetchFailed, FetchRefused
-from streamproc.vision.addresses import CheckedResolver, is_public, literal_address
-from streamproc.vision.fetch import Fetched, Fetcher
+from streamproc.vision.fetching.addresses import CheckedResolver, is_public, literal_address
+from streamproc.vision.fetching.fetch import Fetched, Fetcher
 
 PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"]
 NOT_PUBLIC = [

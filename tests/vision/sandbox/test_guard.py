@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamproc.vision.sandbox import Sandbox
+from streamproc.vision.sandbox.pool import Sandbox
 from tests.vision.pictures import gradient, saved
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has seccomp and /proc")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 
 # All that they need is imported before: behind the guards nothing can be.
 ATTEMPT = """
 import ctypes, os, resource, signal, socket, subprocess, sys, threading
-from streamproc.vision.sandbox_guard import allow_processor_time, confine
+from streamproc.vision.sandbox.guard import allow_processor_time, confine
 libc = ctypes.CDLL(None, use_errno=True)
 folder, parent = sys.argv[1], os.getppid()
 
@@ -101,7 +101,7 @@ def test_processor_time_is_limited_from_now_on(tmp_path: Path) -> None:
 def test_where_no_filter_is_known_the_other_guards_are_on() -> None:
     code = (
         "import platform; platform.machine = lambda: 'riscv64'\n"
-        "from streamproc.vision.sandbox_guard import confine\n"
+        "from streamproc.vision.sandbox.guard import confine\n"
         "print(*confine(100_000_000))\n"
         "try: open('/etc/passwd')\n"
         "except OSError as error: print(error.strerror)"
@@ -150,7 +150,7 @@ async def test_the_decoders_are_confined_and_know_no_secrets(secret: str) -> Non
 
 async def test_a_decoder_imports_neither_models_nor_network() -> None:
     code = (
-        "import sys; import streamproc.vision.sandbox_child;"
+        "import sys; import streamproc.vision.sandbox.child;"
         "print(*({'numpy', 'aiohttp', 'asyncio', 'socket', 'pydantic', 'redis'} & set(sys.modules)))"
     )
     process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,1 @@
+"""Fetching pictures of strangers from addresses of strangers."""

@@ -1,0 +1,1 @@
+"""Decoding files of strangers. A decoder process imports what is here: keep it empty."""
