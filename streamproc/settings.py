@@ -205,6 +205,13 @@ class Settings(_Section):
     routes: tuple[Route, ...] = (Route(),)
 
 
+_IN_PLAIN_WORDS: Final = {
+    "tuple_type": 'expected a list, such as ["a", "b"]',
+    "model_type": "expected a table, such as {key = value}",
+    "dict_type": "expected a table, such as {key = value}",
+}
+
+
 def load_settings(
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
@@ -287,7 +294,8 @@ def _explain(error: ValidationError, file: Path | None) -> str:
         if complaint["type"] == "extra_forbidden":
             lines.append(f"{path}: unknown key{_nearest(location)}")
         else:
-            lines.append(f"{path}: {complaint['msg']}, got {complaint['input']!r}")
+            said = _IN_PLAIN_WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
+            lines.append(f"{path}: {said}, got {complaint['input']!r}")
     return where + "; ".join(lines)
 
 

@@ -156,10 +156,13 @@ def _local_extractors(settings: Settings) -> list[Finding]:
 
 async def _triton(settings: Settings) -> list[Finding]:
     """Triton may be away: posts are tagged from their texts then, and their pictures unavailable."""
+    from streamproc.vision.names import KNOWN
     from streamproc.vision.triton import check_triton
 
+    chosen = settings.vision.modalities
+    names = None if chosen is None else [name for name, known in KNOWN.items() if known.modality in chosen]
     findings = []
-    for state in await check_triton(settings.vision.extractors):
+    for state in await check_triton(settings.vision.extractors, names):
         if state.fault:
             advice = f"{state.fault}: start it, or mend vision.extractors"
             findings.append(Finding(f"triton {state.host}", "not reachable", advice, needed=False))

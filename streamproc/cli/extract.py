@@ -17,7 +17,8 @@ from streamproc.cli.options import file_options, settings_from
 from streamproc.errors import SettingsError
 
 if TYPE_CHECKING:
-    from streamproc.settings import Settings
+    from streamproc.settings import Settings, Vision
+    from streamproc.vision.api import Extractor
     from streamproc.vision.extracting import Extracting
 
 
@@ -74,10 +75,12 @@ async def _extract(
     vision = settings.vision
     extractors = open_extractors(vision)
     if not extractors:
-        raise SettingsError("vision.modalities leaves no extractor: name one that there is")
+        there = ", ".join(extractor.modality for extractor in open_extractors(_all(vision)))
+        raise SettingsError(f"vision.modalities leaves no extractor: there are {there}")
     looker = make_picture_looker(vision, data)
     try:
-        job = FolderExtractor(looker, extractors, data, out, at_once=vision.concurrency)
+        chosen = extractors if vision.modalities is not None else await _those_that_answer(extractors)
+        job = FolderExtractor(looker, chosen, data, out, at_once=vision.concurrency)
         await job.run(pictures, advance)
     finally:
         await looker.close()
@@ -86,15 +89,34 @@ async def _extract(
     return job.totals
 
 
+def _all(vision: Vision) -> Vision:
+    return vision.model_copy(update={"modalities": None})
+
+
+async def _those_that_answer(extractors: list[Extractor]) -> list[Extractor]:
+    """Without those that a server does not have; where it has none, all of them, for their error."""
+    from streamproc.errors import ExtractorUnavailable
+
+    answering = []
+    for extractor in extractors:
+        try:
+            await extractor.version()
+        except ExtractorUnavailable as error:
+            click.echo(f"without {extractor.name}: {error}", err=True)
+        else:
+            answering.append(extractor)
+    return answering or extractors
+
+
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error; where that is no terminal, a line at each twentieth part."""
+    """A bar on standard error; where that is no terminal, a line now and then."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    step = max(1, total // 20)
+    step = max(25, total // 20)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking", total=total)
         count = 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamproc.feeds.file import FileFeed
     from streamproc.feeds.formats import Format
     from streamproc.local import LocalRecord, OrderedSink
+    from streamproc.output import Output
     from streamproc.settings import Settings
 
 CHUNK: Final = 512
@@ -93,15 +94,37 @@ def command(
     size = Path(file).stat().st_size if file != "-" and Path(file).is_file() else None
     with _output(output, file) as stream, _page(explain, file) as page, _progress(size) as advance:
         explained = 0 if page is None else explain_limit or EXPLAIN_LIMIT
-        sink = OrderedSink(lambda line: stream.write(line + b"\n"), page.add if page else None)
+        unseen = _Unseen()
+        watchers = [unseen.add] if page is None else [unseen.add, page.add]
+        sink = OrderedSink(
+            lambda line: stream.write(line + b"\n"), lambda output: [watch(output) for watch in watchers]
+        )
         asyncio.run(_tag(settings, feed, sink, stream.flush, advance, pictures, explained))
         if page is not None:
             page.finish(sink.failed)
+    if unseen.posts:
+        click.echo(f"{unseen.posts} posts with pictures that could not be seen: {unseen.reason}", err=True)
     if sink.failed:
         click.echo(
             f"{sink.failed} lines could not be tagged: see the error objects in the output", err=True
         )
         sys.exit(1)
+
+
+class _Unseen:
+    """Counts posts of whose pictures something was unavailable, and keeps the first reason."""
+
+    def __init__(self) -> None:
+        self.posts = 0
+        self.reason = ""
+
+    def add(self, output: Output) -> None:
+        """One tagged post."""
+        uses = output.tagged.visuals.values()
+        reasons = [use.reason or "" for use in uses if use.status == "unavailable"]
+        if reasons:
+            self.posts += 1
+            self.reason = self.reason or reasons[0]
 
 
 def _without_shadows(settings: Settings) -> Settings:

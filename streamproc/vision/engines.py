@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from streamproc.errors import PluginError, SettingsError
 from streamproc.installed import installed, load_entry
 from streamproc.vision.engine import Engine
+from streamproc.vision.names import KNOWN
 
 ENGINE_GROUP: Final = "streamproc.extractors"
 
@@ -25,6 +26,8 @@ def find_engine(name: str) -> type[Engine[Any]]:
     Raises:
         PluginError: not installed, cannot be imported, or no engine.
     """
+    if name in KNOWN and name not in installed(ENGINE_GROUP):
+        raise PluginError(f"extractor {name!r} is in streamproc-vision: pip install ./plugins/vision")
     found = load_entry(ENGINE_GROUP, name, "extractor")
     if not (isinstance(found, type) and issubclass(found, Engine)):
         raise PluginError(f"extractor {name!r}: expected a class derived from Engine, got {found!r}")
@@ -56,7 +59,7 @@ def _one_line(error: ValidationError, engine: type[Engine[Any]]) -> str:
     for complaint in error.errors(include_url=False, include_input=False):
         key = ".".join(map(str, complaint["loc"]))
         if complaint["type"] == "extra_forbidden":
-            known = ", ".join(sorted(engine.Config.model_fields)) or "none"
+            known = ", ".join(sorted({*engine.Config.model_fields, "device"}))
             lines.append(f"{key}: unknown key, known are {known}")
         else:
             lines.append(f"{key}: {complaint['msg']}")

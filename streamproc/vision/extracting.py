@@ -6,12 +6,14 @@ OUT/grid/DIGEST.npz       arrays, named as in `streamproc.vision.wire`; the line
 ```
 
 A picture whose line holds values of the same versions is not looked at again, so a run that was
-stopped goes on where it was. Of several lines for one picture the last one counts.
+stopped goes on where it was. While it runs, lines are added at the end, and of several for one
+picture the last one counts; when it ends, the file has one a picture, in order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,25 +91,34 @@ class FolderExtractor:
 
         Raises:
             ExtractorUnavailable: an extractor cannot be asked at all.
+            InputError: another run writes to the same folder.
             OSError: the output cannot be written.
         """
         versions = {name: await extractor.version() for name, extractor in self._extractors.items()}
-        done = read_index(self._out / INDEX)
-        self.totals.pictures = len(pictures)
         self._out.mkdir(parents=True, exist_ok=True)
-        todo = []
-        for picture in pictures:
-            if _is_done(done.get(picture), versions, self._out):
-                self.totals.done_before += 1
-                advance()
-            else:
-                todo.append(picture)
-        with (self._out / INDEX).open("ab") as index:
-            index.write(_mended_end(self._out / INDEX))
+        path = self._out / INDEX
+        with path.open("ab") as index:
+            _lock(index.fileno(), self._out)
+            lines = read_index(path)
+            self.totals.pictures = len(pictures)
+            todo = []
+            for picture in pictures:
+                if _is_done(lines.get(picture), versions, self._out):
+                    self.totals.done_before += 1
+                    advance()
+                else:
+                    todo.append(picture)
+            index.write(_mended_end(path))
             async for line in self._look_at_all(todo, versions):
-                index.write(orjson.dumps(line) + b"\n")
+                picture = line["picture"]
+                # What other extractors saw in the same bytes is still so.
+                before = lines.get(picture, {})
+                lines[picture] = {**before, **line} if before.get("digest") == line["digest"] else line
+                index.write(orjson.dumps(lines[picture]) + b"\n")
                 index.flush()
                 advance()
+            whole = b"".join(orjson.dumps(lines[picture]) + b"\n" for picture in sorted(lines))
+            _write_whole(path, whole)
 
     async def _look_at_all(
         self, pictures: Sequence[str], versions: Mapping[str, str]
@@ -170,6 +181,13 @@ def read_index(path: Path) -> dict[str, dict[str, Any]]:
         if isinstance(entry, dict) and isinstance(entry.get("picture"), str):
             lines[entry["picture"]] = entry
     return lines
+
+
+def _lock(file: int, out: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"{out}: another run writes there: wait for it, or name another folder") from None
 
 
 def _mended_end(path: Path) -> bytes:

@@ -175,6 +175,24 @@ def test_plugins_list_names_the_built_in_one_and_check_runs_the_contract() -> No
     assert b"8 of 8 checks passed" in done.stdout
 
 
+def test_tag_says_how_many_pictures_could_not_be_seen(tmp_path: Path) -> None:
+    posts = [
+        {
+            "platform": "t",
+            "id": str(n),
+            "text": "hello",
+            "media": [{"type": "image", "url": "file:none.png"}],
+        }
+        for n in range(3)
+    ]
+    file = tmp_path / "posts.jsonl"
+    file.write_text("".join(json.dumps(post) + "\n" for post in posts))
+    done = streamproc("tag", str(file), "--look", "always")
+    assert done.returncode == 0
+    assert done.stderr.startswith(b"3 posts with pictures that could not be seen: fetch refused: file: ")
+    assert b"could not be seen" not in streamproc("tag", str(file), "--look", "never").stderr
+
+
 def test_doctor_says_what_is_missing_and_what_to_do() -> None:
     done = streamproc(
         "doctor", "--json", "--broker", "127.0.0.1:1", "--set", 'routes=[{primary="capitals"}]'

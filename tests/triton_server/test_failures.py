@@ -225,3 +225,20 @@ async def _until_back(ocr: TritonExtractor, clock: Clock) -> Extracted:
             return await ocr.extract(picture(20))
         except ExtractorUnavailable:
             await asyncio.sleep(0.05)
+
+
+async def test_one_of_two_servers_that_is_away_costs_no_picture(
+    mortal: Triton, extractor: MakeExtractor
+) -> None:
+    options = TritonOptions(retries=0)
+    nobody = f"127.0.0.1:{free_port()}"
+    for hosts in (
+        (nobody, mortal.url.removeprefix("triton://")),
+        (mortal.url.removeprefix("triton://"), nobody),
+    ):
+        client = TritonClient(f"triton://{','.join(hosts)}", options)
+        ocr = TritonExtractor(client, "ocr_size", Known("ocr"), options)
+        assert await ocr.version() == "size-1"
+        seen = await asyncio.gather(*(ocr.extract(picture(width)) for width in range(20, 60)))
+        assert [text.value.lines[0].text for text in seen] == [str(width) for width in range(20, 60)]
+        await ocr.close()

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli.main import cli
+from streamproc.errors import ExtractorUnavailable, InputError
 from streamproc.settings import Vision
 from streamproc.testing.visuals import example_value
 from streamproc.vision.api import Extracted, Picture
@@ -90,6 +91,31 @@ async def test_another_version_of_an_extractor_looks_anew(data: Path, tmp_path: 
     assert len(newer.digests) == 2
 
 
+async def test_there_is_one_line_a_picture_and_it_keeps_what_others_saw(data: Path, tmp_path: Path) -> None:
+    index = tmp_path / "out" / INDEX
+    await extract(data, tmp_path / "out", SizeExtractor("ocr"))
+    await extract(data, tmp_path / "out", SizeExtractor("captions"))
+    lines = [json.loads(line) for line in index.read_text().splitlines()]
+    assert [line["picture"] for line in lines] == find_pictures(data)
+    assert all({"ocr", "captions"} <= set(line) for line in lines)
+    again = await extract(data, tmp_path / "out", SizeExtractor("ocr"))
+    assert (again.totals.done_before, again.totals.looked_at) == (3, 0)
+    (data / "img" / "small.png").write_bytes(LARGE)
+    await extract(data, tmp_path / "out", SizeExtractor("objects"))
+    assert "ocr" not in read_index(index)["img/small.png"], "that was seen in another picture"
+
+
+async def test_two_runs_do_not_write_to_one_folder(data: Path, tmp_path: Path) -> None:
+    slow = SizeExtractor()
+    slow.gate.clear()
+    run = asyncio.create_task(extract(data, tmp_path / "out", slow))
+    await slow.begun.wait()
+    with pytest.raises(InputError, match="another run writes there"):
+        await extract(data, tmp_path / "out", SizeExtractor())
+    slow.gate.set()
+    await run
+
+
 async def test_half_a_line_of_a_killed_run_costs_only_its_picture(data: Path, tmp_path: Path) -> None:
     await extract(data, tmp_path / "out", SizeExtractor())
     index = tmp_path / "out" / INDEX
@@ -97,7 +123,7 @@ async def test_half_a_line_of_a_killed_run_costs_only_its_picture(data: Path, tm
     again = await extract(data, tmp_path / "out", SizeExtractor())
     assert again.totals.done_before + again.totals.looked_at == 3
     assert again.totals.looked_at <= 1
-    assert len(read_index(index)) == 4
+    assert [json.loads(line)["picture"] for line in index.read_text().splitlines()] == find_pictures(data)
 
 
 async def test_a_run_that_is_cancelled_goes_on_later(data: Path, tmp_path: Path) -> None:
@@ -128,6 +154,26 @@ def test_the_command_ends_with_1_where_a_picture_failed_and_tells_totals(
         ended = ran.invoke(cli, ["extract", "--data", str(data), "--out", str(tmp_path / "out")])
     assert ended.exit_code == 0
     assert "3 pictures: 0 looked at, 3 done before, 0 failed" in ended.stdout
+
+
+def test_an_extractor_that_a_server_does_not_have_is_left_out_unless_it_was_asked_for(
+    data: Path, tmp_path: Path
+) -> None:
+    def opened(vision: Vision) -> list[SizeExtractor]:
+        absent = SizeExtractor("captions")
+        absent.versions.clear()
+        return [SizeExtractor(), absent]
+
+    out = str(tmp_path / "out")
+    with patch("streamproc.wiring.open_extractors", opened):
+        ended = CliRunner().invoke(cli, ["extract", "--data", str(data), "--out", out])
+        assert "without captions: nobody has answered yet" in ended.stderr
+        assert "3 looked at" in ended.stdout
+        asked = ["--set", 'vision.modalities=["ocr", "captions"]']
+        ended = CliRunner().invoke(
+            cli, ["extract", "--data", str(data), "--out", out, *asked], standalone_mode=False
+        )
+    assert isinstance(ended.exception, ExtractorUnavailable)
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from streamproc.vision.engine import Pixels
 from streamproc.vision.ocr.detection import Found, find_lines, heights
-from tests.services.process import require
-
-if find_spec("rapidocr") is None:
-    require("rapidocr", "not installed: pip install 'streamproc[ocr]'")
-
 from streamproc.vision.ocr.detector import boxes_in
 from streamproc.vision.ocr.rapid import cut_out
+from tests.services.process import require
 
 Box = tuple[int, int, int, int]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _opencv() -> None:
+    if find_spec("rapidocr") is None:
+        require("rapidocr", "not installed: pip install 'streamproc[ocr]'")
 
 
 class SeesColours:

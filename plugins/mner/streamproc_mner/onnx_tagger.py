@@ -45,6 +45,7 @@ class OnnxNetwork(Network):
     """
 
     def __init__(self, path: Path, threads: int) -> None:
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

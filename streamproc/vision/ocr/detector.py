@@ -30,8 +30,9 @@ class LineDetector:
     """
 
     def __init__(self, model: Path, doubtful: float) -> None:
-        from onnxruntime import InferenceSession, SessionOptions
+        from onnxruntime import InferenceSession, SessionOptions, disable_telemetry_events
 
+        disable_telemetry_events()
         options = SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4

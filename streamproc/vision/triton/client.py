@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamproc.errors import SettingsError
-from streamproc.vision.triton.errors import TritonFailed, explain
+from streamproc.vision.triton.errors import Kind, TritonFailed, explain
 from streamproc.vision.wire import PICTURE, VERSION
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _ADDRESS: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 _BACKOFF_S: Final = 0.1
 _LONGEST_BACKOFF_S: Final = 2.0
+_AWAY_S: Final = 2.0
+"""How long other hosts are asked before one that was away."""
 _MICROSECONDS: Final = 1_000_000
 _CHANNEL: Final = [
     ("grpc.max_send_message_length", -1),
@@ -99,6 +101,7 @@ class TritonClient:
         self._options = options
         self._channels: dict[str, InferenceServerClient] = {}
         self._turn = count()
+        self._away_until: dict[str, float] = {}
         self._users = 0
 
     async def ask(self, model: str, jpeg: bytes, outputs: Sequence[str]) -> Answer:
@@ -114,17 +117,34 @@ class TritonClient:
             ValueError: an answer that cannot be read, as the end of a sentence "the server gave ...".
         """
         ends = monotonic() + self._options.deadline_s
+        # Every host is asked before one is asked again.
+        hosts = self._hosts_in_turn()
+        retries = max(self._options.retries, len(hosts) - 1)
         for attempt in count():
-            host = self.hosts[next(self._turn) % len(self.hosts)]
+            host = hosts[attempt % len(hosts)]
             try:
-                return await self._ask_once(host, model, jpeg, outputs, ends - monotonic())
+                answer = await self._ask_once(host, model, jpeg, outputs, ends - monotonic())
             except TritonFailed as error:
-                pause = min(_BACKOFF_S * 2**attempt, _LONGEST_BACKOFF_S) * random.uniform(0.5, 1.5)
+                if error.failing.kind is Kind.AWAY:
+                    self._away_until[host] = monotonic() + _AWAY_S
+                fresh = attempt + 1 < len(hosts)
+                pause = 0.0 if fresh else _BACKOFF_S * 2 ** min(attempt, 8) * random.uniform(0.5, 1.5)
+                pause = min(pause, _LONGEST_BACKOFF_S)
                 late = monotonic() + pause >= ends
-                if late or attempt >= self._options.retries or not self._may_do_better(error):
+                if late or attempt >= retries or not self._may_do_better(error):
                     raise
+            else:
+                self._away_until.pop(host, None)
+                return answer
             await asyncio.sleep(pause)
         raise AssertionError
+
+    def _hosts_in_turn(self) -> list[str]:
+        """The hosts, another one first each time; those that were away a moment ago come last."""
+        first = next(self._turn) % len(self.hosts)
+        hosts = [*self.hosts[first:], *self.hosts[:first]]
+        now = monotonic()
+        return sorted(hosts, key=lambda host: self._away_until.get(host, 0.0) > now)
 
     def channel(self, host: str) -> InferenceServerClient:
         """The channel to a host."""

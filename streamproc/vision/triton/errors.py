@@ -75,4 +75,7 @@ def explain(status: str | None, message: str | None, model: str, waited_s: float
 
 def _short(message: str) -> str:
     """gRPC says where it tried, what, and what the system said; the last part is what counts."""
-    return message.rpartition("; last error: ")[2].rpartition(": ")[2] or message
+    if "SSL routines" in message or "error:1" in message:
+        return "TLS failed: does it speak TLS? triton:// is without"
+    last = message.rpartition("; last error: ")[2].rpartition(": ")[2] or message
+    return last.strip("[]() ")
