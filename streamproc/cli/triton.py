@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.options import file_options, settings_from
+from streamproc.errors import SettingsError
 
 if TYPE_CHECKING:
     from streamproc.settings import EngineSettings
@@ -75,6 +76,8 @@ async def _run(options: ServerOptions) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
+    if len({options.grpc_port, options.http_port, options.metrics_port}) < 3:
+        raise SettingsError("--grpc-port, --http-port and --metrics-port have to be three ports")
     click.echo(f"starting tritonserver with {', '.join(map(str, options.models))}")
     await run_server(options, stop, lambda state: _print(state, options))
     click.echo("stopped")
@@ -83,7 +86,12 @@ async def _run(options: ServerOptions) -> None:
 def _chosen(models: str | None) -> list[str]:
     """The models that were named, or all of the repository whose engines are installed."""
     if models is not None:
-        return [name.strip() for name in models.split(",") if name.strip()]
+        chosen = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
+        if not chosen:
+            raise SettingsError(
+                "--models names none: expected ocr, captions and so on, with commas between"
+            )
+        return chosen
     from streamproc.triton.installation import find_repository
     from streamproc.vision.engines import engine_names
 

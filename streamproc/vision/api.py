@@ -85,12 +85,12 @@ Outcome: TypeAlias = Value | Failure
 
 @dataclass(frozen=True, slots=True)
 class UrlEntry:
-    """Where a URL led when it was last fetched: to a picture, or to a failure.
+    """Where a URL led when it was last fetched: to a picture, or to a failure, or to one after the other.
 
     Attributes:
         checked: when, in seconds since 1970.
-        digest: of the picture.
-        failure: why there was none.
+        digest: of the picture that was last there.
+        failure: why there was none at the last time.
         etag: as the server gave it.
         last_modified: as the server gave it.
     """

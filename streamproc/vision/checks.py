@@ -35,6 +35,8 @@ def check_value(modality: Modality, value: Value, *, width: int | None = None) -
             if len(value.texts) != len(value.scores):
                 raise ValueError(f"{len(value.texts)} captions with {len(value.scores)} scores")
             _check_finite("scores", value.scores)
+            if not all(isinstance(text, str) for text in value.texts):
+                raise ValueError("captions that are not all text")
         case ("objects", Objects()):
             _check_finite("scores", [tag.score for tag in value.tags])
             _check_boxes(tag.box for tag in value.tags if tag.box is not None)

@@ -142,6 +142,6 @@ def _look(engine: Engine[Any], pictures: Sequence[Pixels]) -> list[Value | Pictu
 def _checked(engine: Engine[Any], value: Value) -> Value | PictureError:
     try:
         check_value(engine.modality, value, width=engine.width)
-    except ValueError as error:
-        return ExtractorUnavailable(f"{engine.name} gave {error}")
+    except Exception as error:  # noqa: BLE001  whatever an engine gives instead of a value
+        return ExtractorUnavailable(f"{engine.name} gave {error}"[:200])
     return value

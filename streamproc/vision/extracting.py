@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import uuid4
 
 import numpy as np
 import orjson
@@ -32,6 +34,8 @@ from streamproc.vision.failures import Failure
 from streamproc.vision.one_picture import PictureLooker
 from streamproc.vision.visuals import Regions
 from streamproc.vision.wire import to_tensors
+
+logger = logging.getLogger(__name__)
 
 INDEX: Final = "pictures.jsonl"
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp"})
@@ -56,7 +60,7 @@ def find_pictures(folder: Path) -> list[str]:
     found = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file()
+        if path.suffix.lower() in SUFFIXES and path.is_file() and _is_text(path)
     )
     if not found:
         raise InputError(
@@ -141,8 +145,12 @@ class FolderExtractor:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _look_at(self, picture: str, versions: Mapping[str, str]) -> dict[str, Any]:
+        digest: str | None
         looked = await self._looker.look(f"file:{quote(picture)}", self._extractors, show=False)
-        digest = await asyncio.to_thread(_digest_of, self._data / picture)
+        try:
+            digest = await asyncio.to_thread(_digest_of, self._data / picture)
+        except OSError:
+            digest = None  # it failed for the looker too, which says why
         values = {
             name: {"version": versions[name], **await asyncio.to_thread(self._keep, name, digest, outcome)}
             for name, outcome in looked.outcomes.items()
@@ -153,7 +161,7 @@ class FolderExtractor:
             self.totals.looked_at += 1
         return {"picture": picture, "digest": digest, **values}
 
-    def _keep(self, name: str, digest: str, outcome: Outcome) -> dict[str, Any]:
+    def _keep(self, name: str, digest: str | None, outcome: Outcome) -> dict[str, Any]:
         """What stands in the line for a value; its arrays go into a file of their own."""
         if isinstance(outcome, Failure):
             return {"failure": outcome.reason}
@@ -181,6 +189,16 @@ def read_index(path: Path) -> dict[str, dict[str, Any]]:
         if isinstance(entry, dict) and isinstance(entry.get("picture"), str):
             lines[entry["picture"]] = entry
     return lines
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a name can stand in a line of the index."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        logger.warning("%r is left out: its name is not UTF-8", path)
+        return False
+    return True
 
 
 def _lock(file: int, out: Path) -> None:
@@ -215,7 +233,7 @@ def _is_done(line: Mapping[str, Any] | None, versions: Mapping[str, str], out: P
 def _write_whole(path: Path, data: bytes) -> None:
     """A file that is there whole or not at all; pictures of the same bytes share one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{uuid4().hex}")
     draft.write_bytes(data)
     draft.replace(path)
 

@@ -9,7 +9,13 @@ from functools import partial
 from time import time
 from typing import Any, Final, TypeAlias, TypeVar
 
-from streamproc.errors import ExtractorUnavailable, PictureError
+from streamproc.errors import (
+    ExtractorUnavailable,
+    FetchFailed,
+    PictureError,
+    PictureTooLarge,
+    UndecodablePicture,
+)
 from streamproc.vision.api import Cache, Extractor, Outcome, Picture, Recalled, UrlEntry
 from streamproc.vision.counts import LookCounts, totals
 from streamproc.vision.failures import Failure
@@ -19,6 +25,7 @@ from streamproc.vision.sandbox.decode import digest_of
 from streamproc.vision.sandbox.pool import Sandbox
 from streamproc.vision.thumbnail import thumbnail_of
 from streamproc.vision.visuals import Thumbnail
+from streamproc.vision.wanted import Want, is_sound, nobody_would_look
 
 T = TypeVar("T")
 Open: TypeAlias = Callable[[], Awaitable[Picture | Failure]]
@@ -26,6 +33,8 @@ Open: TypeAlias = Callable[[], Awaitable[Picture | Failure]]
 
 _LASTING: Final = frozenset({"http", "https"})
 """A URL of another scheme names another picture in another place: where it led is not remembered."""
+_LASTING_FAILURES: Final = (FetchFailed, PictureTooLarge, UndecodablePicture)
+"""What the picture or its server did; what this worker refuses or lacks is not told to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +43,6 @@ class Looked:
 
     outcomes: Mapping[str, Outcome]
     thumbnail: Thumbnail | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Want:
-    """An extractor, and the name that its outcomes are remembered by."""
-
-    extractor: Extractor
-    name: str
 
 
 class PictureLooker:
@@ -109,10 +110,11 @@ class PictureLooker:
         recalled = await self._recall(url, wants)
         entry = recalled.entry
         fresh = entry is not None and time() < entry.checked + self._url_ttl_s
-        if fresh and entry is not None and entry.failure is not None:
-            return Looked(outcomes | dict.fromkeys(wants, entry.failure))
         known = self._known(recalled.outcomes, wants)
-        if not show and (away := _nobody_would_look(wants, known, fresh)) is not None:
+        if fresh and entry is not None and entry.failure is not None:
+            self._count_remembered(known)
+            return Looked(outcomes | dict.fromkeys(wants, entry.failure) | known)
+        if not show and (away := nobody_would_look(wants, known, fresh)) is not None:
             self._count_remembered(known)
             return Looked(outcomes | known | away)
         try:
@@ -123,14 +125,14 @@ class PictureLooker:
             looked = Looked(dict.fromkeys(wants, slow) | known)
         return replace(looked, outcomes={**outcomes, **looked.outcomes})
 
-    async def _name(self, wanted: Mapping[str, Extractor]) -> tuple[dict[str, _Want], dict[str, Outcome]]:
+    async def _name(self, wanted: Mapping[str, Extractor]) -> tuple[dict[str, Want], dict[str, Outcome]]:
         """By which names outcomes are remembered; and why not, for extractors that cannot be asked."""
-        wants: dict[str, _Want] = {}
+        wants: dict[str, Want] = {}
         failed: dict[str, Outcome] = {}
 
         async def ask(key: str, extractor: Extractor) -> None:
             try:
-                wants[key] = _Want(extractor, self._name_of(extractor, await extractor.version()))
+                wants[key] = Want(extractor, self._name_of(extractor, await extractor.version()))
             except PictureError as error:
                 failed[key] = Failure.of(error)
 
@@ -143,17 +145,21 @@ class PictureLooker:
     def _name_of(self, extractor: Extractor, version: str) -> str:
         return f"{extractor.name}:{version}:{self.sandbox.version}"
 
-    async def _recall(self, url: str, wants: Mapping[str, _Want]) -> Recalled:
+    async def _recall(self, url: str, wants: Mapping[str, Want]) -> Recalled:
         if not _lasts(url):
             return Recalled()
         return await self.cache.recall(url, [*(want.name for want in wants.values()), self._opened])
 
-    def _known(self, outcomes: Mapping[str, Outcome], wants: Mapping[str, _Want]) -> dict[str, Outcome]:
+    def _known(self, outcomes: Mapping[str, Outcome], wants: Mapping[str, Want]) -> dict[str, Outcome]:
         """What is remembered, by key; everything, of a picture that cannot be decoded."""
         broken = outcomes.get(self._opened)
-        if broken is not None:
+        if isinstance(broken, Failure):
             return dict.fromkeys(wants, broken)
-        return {key: outcomes[want.name] for key, want in wants.items() if want.name in outcomes}
+        return {
+            key: outcomes[want.name]
+            for key, want in wants.items()
+            if want.name in outcomes and is_sound(outcomes[want.name], want.extractor)
+        }
 
     def _count_remembered(self, known: Mapping[str, Outcome]) -> None:
         self.counts.remembered += sum(not isinstance(outcome, Failure) for outcome in known.values())
@@ -161,18 +167,19 @@ class PictureLooker:
     async def _fetch_and_look(
         self,
         url: str,
-        wants: Mapping[str, _Want],
+        wants: Mapping[str, Want],
         entry: UrlEntry | None,
         known: Mapping[str, Outcome],
         show: bool,
     ) -> Looked:
         complete = len(known) == len(wants) and not show
-        asked_with = entry if complete else None
         fetched = await self._flights.run(
-            ("fetch", url, asked_with is not None), partial(self._fetch, url, asked_with)
+            ("fetch", url, complete), partial(self._fetch, url, entry, ask_if_changed=complete)
         )
         if isinstance(fetched, Failure):
-            return Looked(dict.fromkeys(wants, fetched))
+            # What was seen behind this URL before is better than nothing.
+            self._count_remembered(known)
+            return Looked({**dict.fromkeys(wants, fetched), **known})
         if isinstance(fetched, NotModified):
             self._count_remembered(known)
             return Looked(known)
@@ -186,21 +193,25 @@ class PictureLooker:
         self._count_remembered(known)
         return await self._look_into(fetched.data, digest, wants, known, show)
 
-    async def _fetch(self, url: str, entry: UrlEntry | None) -> Fetched | NotModified | Failure:
+    async def _fetch(
+        self, url: str, entry: UrlEntry | None, *, ask_if_changed: bool
+    ) -> Fetched | NotModified | Failure:
         try:
-            if entry is None:
+            if entry is None or not ask_if_changed:
                 answer = await self.fetcher.fetch(url)
             else:
                 answer = await self.fetcher.fetch(url, etag=entry.etag, last_modified=entry.last_modified)
         except PictureError as error:
             self.counts.failed += 1
             failure = Failure.of(error)
-            await self._remember(url, UrlEntry(time(), failure=failure))
+            if isinstance(error, _LASTING_FAILURES):
+                before = entry or UrlEntry(0)
+                await self._remember(url, replace(before, checked=time(), failure=failure))
             return failure
         if isinstance(answer, NotModified):
             self.counts.unchanged += 1
             if entry is not None:
-                await self._remember(url, replace(entry, checked=time()))
+                await self._remember(url, replace(entry, checked=time(), failure=None))
         else:
             self.counts.fetched += 1
             self.counts.fetched_bytes += len(answer.data)
@@ -214,7 +225,7 @@ class PictureLooker:
         self,
         data: bytes,
         digest: str,
-        wants: Mapping[str, _Want],
+        wants: Mapping[str, Want],
         known: Mapping[str, Outcome],
         show: bool,
     ) -> Looked:
@@ -232,10 +243,10 @@ class PictureLooker:
         outcomes = {key: known[key] if key in known else looks[key].result() for key in wants}
         return Looked(outcomes, copy.result() if copy else None)
 
-    async def _value(self, want: _Want, digest: str, picture: Open) -> Outcome:
+    async def _value(self, want: Want, digest: str, picture: Open) -> Outcome:
         """Somebody else's, if another worker is looking; else the extractor looks, and the cache learns."""
         async with self.cache.turn(digest, want.name) as known:
-            if known is not None:
+            if known is not None and is_sound(known, want.extractor):
                 self._count_remembered({want.name: known})
                 return known
             opened = await picture()
@@ -256,7 +267,8 @@ class PictureLooker:
         except PictureError as error:
             self.counts.failed += 1
             failure = Failure.of(error)
-            await self.cache.put(digest, self._opened, failure)
+            if isinstance(error, _LASTING_FAILURES):
+                await self.cache.put(digest, self._opened, failure)
             return failure
 
     async def _thumbnail(self, picture: Open) -> Thumbnail | None:
@@ -266,19 +278,6 @@ class PictureLooker:
     async def _join(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         self.counts.shared += key in self._flights
         return await self._flights.run(key, work)
-
-
-def _nobody_would_look(
-    wants: Mapping[str, _Want], known: Mapping[str, Outcome], fresh: bool
-) -> dict[str, Outcome] | None:
-    """Why not, for each that is not known, where fetching the picture would lead to no look."""
-    missing = {key: want.extractor for key, want in wants.items() if key not in known}
-    if not missing:
-        return {} if fresh else None
-    reasons = {key: extractor.unavailable() for key, extractor in missing.items()}
-    if not all(reasons.values()):
-        return None
-    return {key: Failure.of(ExtractorUnavailable(reason or "")) for key, reason in reasons.items()}
 
 
 def _lasts(url: str) -> bool:

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from streamproc.cli.main import cli
 from streamproc.errors import ExtractorUnavailable, PluginError, SettingsError
 from streamproc.triton import installation
 from streamproc.triton.installation import find_installation, find_repository, lay_out
@@ -192,3 +194,16 @@ def test_what_is_set_comes_to_the_model_as_it_was(value: object) -> None:
 def test_an_instance_on_a_gpu_gets_its_number() -> None:
     assert device_of("GPU", "1") == "cuda:1"
     assert device_of("CPU", "0") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--models", " , "], "--models names none"),
+        (["--models", "ocr", "--grpc-port", "9", "--http-port", "9"], "have to be three ports"),
+    ],
+)
+def test_what_cannot_be_served_is_bad_usage(arguments: list[str], complaint: str) -> None:
+    ended = CliRunner().invoke(cli, ["triton", "serve", *arguments], standalone_mode=False)
+    assert isinstance(ended.exception, SettingsError)
+    assert complaint in str(ended.exception)

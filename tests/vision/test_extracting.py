@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -44,10 +45,10 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-async def extract(data: Path, out: Path, *extractors: SizeExtractor) -> FolderExtractor:
+async def extract(data: Path, out: Path, *extractors: SizeExtractor, at_once: int = 2) -> FolderExtractor:
     looker = make_picture_looker(Vision(), data)
     try:
-        job = FolderExtractor(looker, extractors, data, out, at_once=2)
+        job = FolderExtractor(looker, extractors, data, out, at_once=at_once)
         await job.run(find_pictures(data), lambda: None)
     finally:
         await looker.close()
@@ -103,6 +104,15 @@ async def test_there_is_one_line_a_picture_and_it_keeps_what_others_saw(data: Pa
     (data / "img" / "small.png").write_bytes(LARGE)
     await extract(data, tmp_path / "out", SizeExtractor("objects"))
     assert "ocr" not in read_index(index)["img/small.png"], "that was seen in another picture"
+
+
+async def test_many_files_of_the_same_bytes_share_their_arrays(data: Path, tmp_path: Path) -> None:
+    for number in range(40):
+        (data / f"{number}.png").write_bytes(SMALL)
+    (data / os.fsdecode(b"caf\xe9.png")).write_bytes(SMALL)
+    job = await extract(data, tmp_path / "out", ArrayExtractor("grid"), at_once=16)
+    assert (job.totals.looked_at, job.totals.failed) == (43, 1)
+    assert len(list((tmp_path / "out" / "grid").iterdir())) == 2
 
 
 async def test_two_runs_do_not_write_to_one_folder(data: Path, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 
 from streamproc.vision.api import UrlEntry
 from streamproc.vision.cache import open_cache
-from streamproc.vision.sandbox.decode import DecodeLimits
-from streamproc.vision.visuals import Missing, Seen
+from streamproc.vision.fetching.fetch import Fetcher
+from streamproc.vision.sandbox.decode import DecodeLimits, digest_of
+from streamproc.vision.visuals import Missing, Modality, OcrLine, OcrText, Seen, Value
 from tests.vision.conftest import LARGE, SMALL, MakeLooker
 from tests.vision.extractors import SizeExtractor, size_text
 from tests.vision.http_server import Request, Server, http_server
@@ -388,3 +390,59 @@ async def test_two_workers_that_share_a_redis_look_at_a_picture_once(
     looks = (looker.look([server.url(f"/{n}")], ["ocr"]) for n in range(20) for looker in lookers)
     assert await asyncio.gather(*looks) == [{"ocr": Seen((size_text(10, 20),))}] * 40
     assert sum(len(ocr.digests) for ocr in extractors) == 1
+
+
+# -- what a cache may hold, and what is told to others --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("modality", "value"),
+    [
+        ("ocr", "no OcrText"),
+        ("ocr", OcrText((OcrLine("x", 1.0, (-5.0, 0.0, 1e300, 1.0)),))),
+        ("grid", np.full((49, 4), np.nan, np.float16)),
+        ("grid", np.zeros((3, 7), np.float16)),
+    ],
+)
+async def test_a_remembered_value_that_no_model_can_rely_on_is_looked_at_anew(
+    make_looker: MakeLooker, server: Server, modality: Modality, value: Value
+) -> None:
+    cache = open_cache(None)
+    seer = SizeExtractor(modality)
+    looker = make_looker(seer, cache=cache)
+    name = f"{modality}:1:in threads"
+    await cache.put(digest_of(SMALL), name, value)
+    await cache.put(digest_of(SMALL), "opened:in threads", "no failure at all")
+    assert await looker.look([server.url()], [modality]) == {modality: Seen((size_text(10, 20),))}
+    assert (await cache.get(digest_of(SMALL), [name]))[name] == size_text(10, 20)
+
+
+async def test_what_was_seen_before_counts_when_the_picture_cannot_be_fetched_again(
+    make_looker: MakeLooker,
+) -> None:
+    gone = False
+
+    async def answer(request: Request) -> None:
+        await request.reply(**({"status": "503 Busy"} if gone else {"body": SMALL}))
+
+    looker = make_looker(SizeExtractor("ocr"), SizeExtractor("captions"))
+    async with http_server(answer) as server:
+        await looker.look([server.url()], ["ocr"])
+        gone = True
+        for _ in range(2):
+            seen = await looker.look([server.url()], ["ocr", "captions"])
+            assert seen["ocr"] == Seen((size_text(10, 20),))
+            assert seen["captions"] == Missing("unavailable", "fetch failed: 127.0.0.1 answered 503")
+        assert len(server.requests) == 2, "a failure is not tried again at once"
+        assert (await looker.look([server.url()], ["ocr"]))["ocr"] == Seen((size_text(10, 20),))
+
+
+async def test_what_one_worker_refuses_is_nothing_to_another(
+    make_looker: MakeLooker, server: Server
+) -> None:
+    cache = open_cache(None)
+    strict, kind = make_looker(SizeExtractor(), cache=cache), make_looker(SizeExtractor(), cache=cache)
+    strict.pictures.fetcher = Fetcher()
+    seen = (await strict.look([server.url()], ["ocr"]))["ocr"]
+    assert seen == Missing("unavailable", "fetch refused: 127.0.0.1 is not a public address")
+    assert await kind.look([server.url()], ["ocr"]) == {"ocr": Seen((size_text(10, 20),))}

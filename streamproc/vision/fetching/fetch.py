@@ -27,6 +27,7 @@ from streamproc.vision.fetching.body import read_body
 from streamproc.vision.fetching.conditions import Fetched, NotModified, conditions, fetched, retry_after_s
 from streamproc.vision.fetching.hosts import Hosts
 from streamproc.vision.fetching.inline import read_data_url, read_file_url
+from streamproc.vision.fetching.names import NameResolver
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY: Final = frozenset({429, 503})
@@ -134,15 +135,18 @@ class Fetcher:
 
     async def _fetch_http(self, url: URL, headers: Mapping[str, str]) -> Fetched | NotModified:
         seconds = self.limits.total_s
-        for _ in range(self.limits.max_redirects + 1):
+        for redirects in range(self.limits.max_redirects + 1):
             host = self._check(url)
             async with self._hosts.turn(host):
                 started = monotonic()
                 answer = await self._get(url, host, headers, seconds)
                 seconds -= monotonic() - started
+            if isinstance(answer, Fetched) and redirects:
+                # Its marks are the last address's: another one may answer to them for another picture.
+                return Fetched(answer.data)
             if not isinstance(answer, URL):
                 return answer
-            url = answer
+            url, headers = answer, {}
         raise FetchFailed(f"{host} redirects more than {self.limits.max_redirects} times")
 
     def _check(self, url: URL) -> str:
@@ -165,8 +169,11 @@ class Fetcher:
         """One request: the picture, or where it has moved to."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._request(url, host, headers)
+                answer = await self._request(url, host, headers)
+            self._hosts.answered(host)
+            return answer
         except TimeoutError:
+            self._hosts.silent(host)
             raise FetchFailed(f"{host} took longer than {self.limits.total_s:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchFailed(f"{host}: {_describe(error)}") from None
@@ -179,6 +186,7 @@ class Fetcher:
             async with asyncio.timeout(self.limits.first_byte_s):
                 response = await request
         except TimeoutError:
+            self._hosts.silent(host)
             raise FetchFailed(f"{host} did not answer in {self.limits.first_byte_s:g} s") from None
         try:
             if response.status in _REDIRECTS:
@@ -202,7 +210,7 @@ class Fetcher:
     def _open_session(self) -> aiohttp.ClientSession:
         """Opened at the first fetch, because it belongs to the running event loop."""
         if self._session is None:
-            inner = self._resolver or aiohttp.resolver.DefaultResolver()
+            inner = self._resolver or NameResolver()
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     resolver=CheckedResolver(inner, self._permits), limit=0, ttl_dns_cache=30

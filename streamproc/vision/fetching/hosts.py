@@ -15,6 +15,10 @@ from streamproc.errors import FetchFailed
 
 LONGEST_REST_S: Final = 3600.0
 """How long a host is left alone at most, whatever it asks for."""
+SILENCES: Final = 3
+"""After so many in a row a host that does not answer in time is left alone: others wait for its turns."""
+SILENT_REST_S: Final = 30.0
+"""How long."""
 
 
 @dataclass(slots=True)
@@ -22,6 +26,7 @@ class _Host:
     semaphore: asyncio.Semaphore
     next_at: float = 0.0
     users: int = 0
+    silences: int = 0
 
 
 class Hosts:
@@ -70,11 +75,25 @@ class Hosts:
         self._forget()
         try:
             async with host.semaphore:
-                await self._sleep(self._reserve(host))
+                self._check(name)
+                await self._wait(host)
                 self._check(name)
                 yield
         finally:
             host.users -= 1
+
+    def answered(self, name: str) -> None:
+        """A host answered in time."""
+        if (host := self._hosts.get(name)) is not None:
+            host.silences = 0
+
+    def silent(self, name: str) -> None:
+        """A host did not answer in time."""
+        if (host := self._hosts.get(name)) is not None:
+            host.silences += 1
+            if host.silences >= SILENCES:
+                host.silences = 0
+                self.rest(name, SILENT_REST_S)
 
     def rest(self, name: str, seconds: float) -> float:
         """Do not ask a host for so long, at most `LONGEST_REST_S`; gives how long that is."""
@@ -88,8 +107,15 @@ class Hosts:
     def _check(self, name: str) -> None:
         seconds = self._rests.get(name, 0.0) - self._clock()
         if seconds > 0:
-            raise FetchFailed(f"{name} asked to be left alone for {ceil(seconds)} s", retry_after_s=seconds)
+            raise FetchFailed(f"{name} is left alone for {ceil(seconds)} s", retry_after_s=seconds)
         self._rests.pop(name, None)
+
+    async def _wait(self, host: _Host) -> None:
+        try:
+            await self._sleep(self._reserve(host))
+        except asyncio.CancelledError:
+            host.next_at -= self._gap_s  # for somebody else
+            raise
 
     def _reserve(self, host: _Host) -> float:
         """Seconds until the next free moment of a host, which is taken now."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Literal, Protocol, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from streamproc.errors import PluginError
 from streamproc.vision.engine import Engine, Pixels
 from streamproc.vision.ocr.rapid import RapidReader
 from streamproc.vision.ocr.reading import in_reading_order
@@ -97,6 +98,8 @@ class OcrEngine(Engine[OcrConfig]):
 
     def __init__(self, config: OcrConfig, device: str = "cpu") -> None:
         super().__init__(config, device)
+        if device != "cpu":
+            raise PluginError(f"ocr reads on the cpu only, got vision.engines.ocr.device = {device!r}")
         self._reader = _reader(config)
         parts = {"engine": config.engine, "min_confidence": config.min_confidence, **self._reader.identity}
         self.version = sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 import pytest
 
 from streamproc.errors import FetchFailed
-from streamproc.vision.fetching.hosts import LONGEST_REST_S, Hosts
+from streamproc.vision.fetching.hosts import LONGEST_REST_S, SILENCES, SILENT_REST_S, Hosts
 
 
 class Time:
@@ -53,7 +54,7 @@ async def test_time_that_nobody_used_is_not_made_up_for(time: Time) -> None:
 async def test_a_host_that_wants_to_be_left_alone_is_not_asked_until_then(time: Time) -> None:
     hosts = make_hosts(time)
     assert hosts.rest("a", 30) == 30
-    with pytest.raises(FetchFailed, match=r"^a asked to be left alone for 30 s$") as failed:
+    with pytest.raises(FetchFailed, match=r"^a is left alone for 30 s$") as failed:
         await ask(hosts, "a", time)
     assert failed.value.retry_after_s == 30
     assert await ask(hosts, "b", time) == 1000
@@ -121,3 +122,34 @@ async def test_a_turn_is_given_back_by_who_fails_or_leaves(time: Time) -> None:
         await asyncio.sleep(0)
         leaving.cancel()
     assert await asyncio.wait_for(ask(hosts, "a", time), 5) >= 1000
+
+
+async def test_a_host_that_is_silent_again_and_again_is_left_alone_for_a_while(time: Time) -> None:
+    hosts = make_hosts(time)
+    async with hosts.turn("a"):
+        for _ in range(SILENCES - 1):
+            hosts.silent("a")
+        hosts.answered("a")
+        for _ in range(SILENCES - 1):
+            hosts.silent("a")
+    async with hosts.turn("a"):
+        hosts.silent("a")
+    with pytest.raises(FetchFailed, match=r"a is left alone for 30 s"):
+        async with hosts.turn("a"):
+            pass
+    async with hosts.turn("b"):
+        pass
+    time.now += SILENT_REST_S
+    async with hosts.turn("a"):
+        pass
+
+
+async def test_who_leaves_while_waiting_gives_the_turn_back() -> None:
+    hosts = Hosts(4, 0.001)
+    async with hosts.turn("a"):
+        pass
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001), hosts.turn("a"):
+                raise AssertionError
+    assert hosts._hosts["a"].next_at < monotonic() + 1001
