@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from time import monotonic
+from typing import Final
 
 from streamproc.deadletters import DeadLetter
 from streamproc.errors import PluginFailed, PostError, TextTooLong, UnexpectedError
@@ -26,6 +27,8 @@ from streamproc.vision.context import known_before_looking, still_to_look
 from streamproc.vision.visuals import Missing, Modality, Seen, Visual
 
 logger = logging.getLogger(__name__)
+
+_STARTED_AT_ONCE: Final = 64
 
 
 class Pipeline:
@@ -77,9 +80,11 @@ class Pipeline:
         calls = await self._route(jobs)
         groups: dict[Tagger, list[Call]] = {}
         async with asyncio.TaskGroup() as tasks:
-            for call in calls:
+            for index, call in enumerate(calls):
                 if call.looks_first():
                     tasks.create_task(self._look_fuse_publish(call))
+                    if not index % _STARTED_AT_ONCE:
+                        await asyncio.sleep(0)  # thousands at once would hold up all who wait for an answer
                 else:
                     groups.setdefault(call.tagger, []).append(call)
             for tagger, group in groups.items():

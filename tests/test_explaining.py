@@ -1,30 +1,16 @@
 """A post that is to be explained keeps what its tags were made from; the others pay nothing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from streamproc.fusion.api import FusionInput, Need, Tagging
 from streamproc.local import LocalBatch, LocalRecord
 from streamproc.pipeline import Pipeline
 from streamproc.routing import Look, Route, Router
 from streamproc.testing import FakeModel, MemorySink, example_value, fake_tagger
-from streamproc.vision.visuals import Modality, Seen, Visual
+from streamproc.vision.visuals import Seen
+from tests.eyes import FakeEyes
 
 POST = b'{"platform": "test", "id": "%d", "text": "Ada in Berlin", "media": [{"url": "https://example.org/a"}]}'
-
-
-class Eyes:
-    """Sees the same in every picture and remembers who asked to be shown it."""
-
-    modalities: Collection[Modality] = ("ocr",)
-
-    def __init__(self) -> None:
-        self.shown: list[bool] = []
-
-    async def look(
-        self, urls: Sequence[str], modalities: Collection[Modality], *, show: bool = False
-    ) -> dict[Modality, Visual]:
-        self.shown.append(show)
-        return {m: Seen((example_value(m),)) for m in modalities}
 
 
 class Explaining(FakeModel):
@@ -39,9 +25,9 @@ class Explaining(FakeModel):
         return self.tag(batch)
 
 
-async def run(*explain: bool) -> tuple[Explaining, Eyes, MemorySink]:
+async def run(*explain: bool) -> tuple[Explaining, FakeEyes, MemorySink]:
     """One post for each flag, looked at before it is tagged."""
-    model, eyes, sink = Explaining(), Eyes(), MemorySink()
+    model, eyes, sink = Explaining(), FakeEyes(), MemorySink()
     route = Route(primary="fake", look=Look("always"))
     pipeline = Pipeline(Router((route,)), {"fake": fake_tagger("fake", model)}, eyes, sink, text_chars=100)
     records = [LocalRecord(line, POST % line, explain=wanted) for line, wanted in enumerate(explain)]

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,32 +14,8 @@ from streamproc.fusion.api import Need
 from streamproc.pipeline import Pipeline
 from streamproc.routing import Look, Route, Router, Shadow, When
 from streamproc.testing import FakeModel, MemorySink, example_value, fake_tagger, memory_batch
-from streamproc.vision.visuals import Missing, Modality, Seen, Visual
-
-
-class FakeEyes:
-    """Sees the same in every picture, or nothing, and counts; waits at `gate` where there is one."""
-
-    def __init__(self, missing: Missing | None = None, gate: asyncio.Event | None = None) -> None:
-        self.looks: list[tuple[Sequence[str], Collection[Modality]]] = []
-        self._missing = missing
-        self._gate = gate
-
-    def sees(self, widths: Mapping[Modality, int]) -> Collection[Modality]:
-        return ("ocr",)
-
-    async def look(
-        self,
-        urls: Sequence[str],
-        modalities: Collection[Modality],
-        *,
-        widths: Mapping[Modality, int] | None = None,
-        show: bool = False,
-    ) -> dict[Modality, Visual]:
-        self.looks.append((urls, modalities))
-        if self._gate is not None:
-            await self._gate.wait()
-        return {m: self._missing or Seen((example_value(m),)) for m in modalities}
+from streamproc.vision.visuals import Missing, Modality
+from tests.eyes import FakeEyes
 
 
 def post(text: str = "Ada met Grace in Berlin", *, picture: bool = False, **fields: Any) -> bytes:
@@ -112,6 +89,22 @@ async def test_what_is_no_post_is_a_dead_letter_and_delays_nobody(body: bytes, e
     assert (letter.stage, letter.body, letter.offset) == ("decode", body, 2)
     assert {o.tagged.post_id for o in sink.outputs} == {"before", "after"}
     assert line.counts.dead == {error: 1}
+
+
+async def test_a_thousand_looks_do_not_begin_in_one_breath() -> None:
+    gate = asyncio.Event()
+    eyes = FakeEyes(gate=gate)
+    routes = (Route(primary="fake", look=Look("always")),)
+    model = FakeModel({"ocr": Need.OPTIONAL})
+    bodies = [post(id=str(number), picture=True) for number in range(1000)]
+    working = asyncio.create_task(run(bodies, model, eyes=eyes, routes=routes))
+    begun = [0]
+    while begun[-1] < 1000:
+        await asyncio.sleep(0)
+        begun.append(len(eyes.looks))
+    assert max(after - before for before, after in pairwise(begun)) <= 64
+    gate.set()
+    await working
 
 
 async def test_ten_thousand_emoji_are_tagged() -> None:

@@ -15,6 +15,7 @@ from typing import Protocol
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.runner import Result
 from streamproc.settings import Batching
+from streamproc.vision.visuals import Seen, texts_of
 
 
 class TagBatch(Protocol):
@@ -78,8 +79,7 @@ class MicroBatcher:
             self._task.add_done_callback(self._give_up)
         submission = _Submission(asyncio.Queue(), explain)
         self._waiting.extend(
-            _Waiting(post, estimated_tokens(post.text), submission, index)
-            for index, post in enumerate(posts)
+            _Waiting(post, estimated_length(post), submission, index) for index, post in enumerate(posts)
         )
         self._arrived.set()
         if not wait:
@@ -147,6 +147,15 @@ class MicroBatcher:
             groups.setdefault(waiting.submission, []).append((waiting.index, result))
         for submission, group in groups.items():
             submission.finished.put_nowait(group)
+
+
+def estimated_length(post: FusionInput) -> int:
+    """About how many sub-tokens a model reads of a post: its text, and what was seen and is text too."""
+    length = estimated_tokens(post.text)
+    for visual in post.visuals.values():
+        if isinstance(visual, Seen):
+            length += sum(estimated_tokens(text) for value in visual.values for text in texts_of(value))
+    return length
 
 
 def estimated_tokens(text: str) -> int:

@@ -80,6 +80,21 @@ class Regions:
 Value: TypeAlias = str | Captions | Objects | OcrText | Regions | NDArray[Any]
 
 
+def texts_of(value: Value) -> tuple[str, ...]:
+    """What a value says in words; nothing where it is vectors."""
+    match value:
+        case str():
+            return (value,)
+        case Captions():
+            return value.texts
+        case Objects():
+            return tuple(" ".join((*tag.attributes, tag.name)) for tag in value.tags)
+        case OcrText():
+            return (" ".join(line.text for line in value.lines),)
+        case _:
+            return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
     """A small copy of a picture for people to look at: a JPEG of our own making, never a stranger's.

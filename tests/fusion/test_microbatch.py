@@ -12,6 +12,18 @@ from streamproc.fusion.api import FusionInput, Tagging
 from streamproc.fusion.microbatch import MicroBatcher, estimated_tokens
 from streamproc.fusion.runner import Result
 from streamproc.settings import Batching
+from streamproc.testing import example_value
+from streamproc.vision.visuals import (
+    Captions,
+    DetectedObject,
+    Missing,
+    Modality,
+    Objects,
+    OcrLine,
+    OcrText,
+    Seen,
+    Visual,
+)
 
 
 class Recorder:
@@ -58,6 +70,25 @@ def test_every_post_gets_its_own_result_from_bounded_sorted_batches(
             assert len(batch) == 1 or (len(batch) <= posts and len(batch) * lengths[-1] <= tokens)
 
     asyncio.run(scenario())
+
+
+async def test_what_was_seen_counts_to_the_length_of_a_post_as_far_as_it_is_text() -> None:
+    recorder = Recorder()
+    batcher = MicroBatcher(recorder, Batching(posts=2, wait_ms=0))
+    box = (0.0, 0.0, 1.0, 1.0)
+    told: dict[str, dict[Modality, Visual]] = {
+        "ocr": {"ocr": Seen((OcrText((OcrLine("much writing " * 9, 1.0, box),)),))},
+        "alt": {"alt": Seen(("a long description " * 9,))},
+        "captions": {"captions": Seen((Captions(("a long caption " * 9,), (0.0,)),))},
+        "objects": {"objects": Seen((Objects((DetectedObject("dog", 1.0, ("small",)),) * 20),))},
+        "grid": {"grid": Seen((example_value("grid"),))},
+        "absent": {"ocr": Missing("absent")},
+    }
+    posts = [FusionInput(text, visuals=visuals) for text, visuals in told.items()]
+    async for _ in batcher.tag(posts):
+        pass
+    await batcher.close()
+    assert set(recorder.batches[0]) == {"grid", "absent"}
 
 
 async def test_posts_that_come_apart_wait_for_each_other() -> None:

@@ -78,4 +78,4 @@ def _short(message: str) -> str:
     if "SSL routines" in message or "error:1" in message:
         return "TLS failed: does it speak TLS? triton:// is without"
     last = message.rpartition("; last error: ")[2].rpartition(": ")[2] or message
-    return last.strip("[]() ")
+    return last.strip("[] ")

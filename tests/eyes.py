@@ -1,0 +1,34 @@
+"""What looks at pictures in tests that are not about pictures."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+
+from streamproc.testing import example_value
+from streamproc.vision.visuals import Missing, Modality, Seen, Visual
+
+
+class FakeEyes:
+    """Sees the same in every picture, or nothing; remembers its looks; waits at `gate` if there is one."""
+
+    def __init__(self, missing: Missing | None = None, gate: asyncio.Event | None = None) -> None:
+        self.looks: list[tuple[Sequence[str], Collection[Modality]]] = []
+        self.shown: list[bool] = []
+        self._missing = missing
+        self._gate = gate
+
+    def sees(self, widths: Mapping[Modality, int]) -> Collection[Modality]:
+        return ("ocr",)
+
+    async def look(
+        self,
+        urls: Sequence[str],
+        modalities: Collection[Modality],
+        *,
+        widths: Mapping[Modality, int] | None = None,
+        show: bool = False,
+    ) -> dict[Modality, Visual]:
+        self.looks.append((urls, modalities))
+        self.shown.append(show)
+        if self._gate is not None:
+            await self._gate.wait()
+        return {m: self._missing or Seen((example_value(m),)) for m in modalities}
