@@ -1,70 +1,54 @@
-"""The curve of cost against characters, as SVG."""
+"""The curve of cost against characters, drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
 from typing import Final
+
+import matplotlib
 
 from benchmarks.ocr.measure import SHARES, Curve
 
-_WIDTH: Final = 860
-_HEIGHT: Final = 420
-_LEFT: Final = 60
-_RIGHT: Final = 190
-_TOP: Final = 40
-_BOTTOM: Final = 50
-_COLOURS: Final = {"ours": "#0b6e4f", "tesseract": "#8a5a00"}
-_OTHER: Final = "#3355aa"
+_SIDES: Final = {"rapidocr": "  and detection side ", "ours": "ours, detection side "}
+_COLOURS: Final = {"rapidocr": "#3355aa", "ours": "#0b6e4f"}
+_DEFAULT: Final = ("ours, the default", "640")
+_MARKERS: Final = "svD^P*X"
 
 
-def plot(curves: Sequence[Curve]) -> str:
-    """Pictures a second to the right, the mean picture's recall (scenes) upwards."""
+def plot(curves: Sequence[Curve], path: Path) -> None:
+    """Write a file, of the kind that its name says: speed to the right, characters read upwards.
+
+    The sizes of the picture in which lines are searched for are joined to one curve each for the
+    library and for ours; other ways of reading are marks of their own.
+    """
+    matplotlib.use("agg")
+    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "streamproc"}
+    from matplotlib import pyplot
+
     share = SHARES[-1]
-    fastest = max(curve.rate(share) for curve in curves) * 1.05
-    lowest = min(curve.mean_recall for curve in curves) - 0.03
-
-    def x(rate: float) -> float:
-        return _LEFT + rate / fastest * (_WIDTH - _LEFT - _RIGHT)
-
-    def y(recall: float) -> float:
-        return _HEIGHT - _BOTTOM - (recall - lowest) / (1 - lowest) * (_HEIGHT - _TOP - _BOTTOM)
-
-    parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
-        _text(_LEFT, 20, "Reading scenes: speed and characters read (upper right is better)", size=14),
-        _text(_LEFT, _HEIGHT - 12, f"pictures a second, {share:.0%} of them with writing"),
-        _text(8, _TOP - 4, "recall"),
-    ]
-    for step in range(int(fastest) + 1):
-        parts.append(_line(x(step), y(lowest), x(step), y(1)))
-        parts.append(_text(x(step) - 3, y(lowest) + 16, str(step)))
-    for step in range(int(lowest * 20) + 1, 21):
-        parts.append(_line(x(0), y(step / 20), x(fastest), y(step / 20)))
-        parts.append(_text(_LEFT - 36, y(step / 20) + 4, f"{step / 20:.2f}"))
-    for curve, level in _spread(curves, y):
-        colour = next((c for name, c in _COLOURS.items() if curve.name.startswith(name)), _OTHER)
-        at = x(curve.rate(share)), y(curve.mean_recall)
-        parts.append(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="4" fill="{colour}"/>')
-        parts.append(_text(at[0] + 7, level, curve.name.strip().removeprefix("and "), colour=colour))
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _spread(curves: Sequence[Curve], y: Callable[[float], float]) -> list[tuple[Curve, float]]:
-    """Each curve with the height of its name: names do not lie on each other."""
-    placed: list[tuple[Curve, float]] = []
-    level = 0.0
-    for curve in sorted(curves, key=lambda curve: -curve.mean_recall):
-        level = max(level + 14, y(curve.mean_recall) + 4)
-        placed.append((curve, level))
-    return placed
-
-
-def _text(x: float, y: float, text: str, *, size: int = 12, colour: str = "#222") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}">{escape(text)}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#ddd"/>'
+    figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
+    others = list(curves)
+    for who, prefix in _SIDES.items():
+        joined = [(curve, curve.name.removeprefix(prefix)) for curve in curves if curve.name.startswith(prefix)]
+        if who == "ours":
+            joined += [(curve, _DEFAULT[1]) for curve in curves if curve.name == _DEFAULT[0]]
+        joined.sort(key=lambda pair: int(pair[1]))
+        points = [(curve.rate(share), curve.mean_recall) for curve, _ in joined]
+        axes.plot(*zip(*points, strict=True), "o-", color=_COLOURS[who], label=f"{who}, detection side")
+        for (_, side), point in zip(joined, points, strict=True):
+            axes.annotate(side, point, (0, 7), textcoords="offset points", rotation=60, color=_COLOURS[who])
+        others = [curve for curve in others if curve not in [chosen for chosen, _ in joined]]
+    for curve, marker in zip(others, cycle(_MARKERS), strict=False):
+        name = curve.name.strip().removeprefix("and ")
+        axes.plot(curve.rate(share), curve.mean_recall, marker, color="#8a5a00", label=name)
+    axes.set_xlim(left=0)
+    axes.set_ylim(top=1.03)
+    axes.set_xlabel(f"pictures a second, {share:.0%} of them with writing")
+    axes.set_ylabel("characters read, mean scene")
+    axes.set_title("Reading scenes (upper right is better)", loc="left")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)

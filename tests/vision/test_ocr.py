@@ -120,6 +120,15 @@ def test_a_line_less_certain_than_asked_for_is_left_out() -> None:
 
 
 @needs_rapidocr
+def test_a_line_of_two_characters_must_be_more_certain(ocr: OcrEngine) -> None:
+    picture = written("Paris", "ok")
+    assert [line.text for line in _read(ocr, picture)[0].lines] == ["Paris", "ok"]
+    strict = OcrEngine(OcrConfig(min_short_confidence=1.0))
+    strict.load()
+    assert [line.text for line in _read(strict, picture)[0].lines] == ["Paris"]
+
+
+@needs_rapidocr
 def test_the_engine_says_nothing_by_itself(ocr: OcrEngine, capfd: pytest.CaptureFixture[str]) -> None:
     _read(ocr, Image.new("RGB", (50, 50)), written("Paris"))
     assert capfd.readouterr() == ("", "")
@@ -131,6 +140,7 @@ def test_the_version_follows_every_parameter_and_is_the_same_for_the_same_ones()
     parameters = [
         OcrConfig(),
         OcrConfig(min_confidence=0.6),
+        OcrConfig(min_short_confidence=0.6),
         OcrConfig(turned_lines=True),
         OcrConfig(detection_side=736),
         OcrConfig(small_writing=10),

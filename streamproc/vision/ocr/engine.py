@@ -18,6 +18,7 @@ from streamproc.vision.ocr.tesseract import TesseractReader
 from streamproc.vision.visuals import Modality, OcrLine, OcrText, Value
 
 _MAX_WORKERS: Final = 4
+_SHORT: Final = 2
 _ONLY_OF: Final = {
     "detection_side": "rapidocr",
     "small_writing": "rapidocr",
@@ -33,6 +34,8 @@ class OcrConfig(BaseModel):
     Attributes:
         engine: `rapidocr` carries its networks; `tesseract` is a program of the system's.
         min_confidence: lines below it are left out, 0 to 1.
+        min_short_confidence: the same for lines of one or two characters, which are what is read where
+            there is no writing.
         detection_side: rapidocr: writing is searched for in the picture with its longer side brought
             down to this many pixels, and read from the picture itself.
         small_writing: rapidocr: where lines come out lower than this many pixels in that search, it is
@@ -46,6 +49,7 @@ class OcrConfig(BaseModel):
 
     engine: Literal["rapidocr", "tesseract"] = "rapidocr"
     min_confidence: float = Field(default=0.5, ge=0, le=1)
+    min_short_confidence: float = Field(default=0.9, ge=0, le=1)
     detection_side: int = Field(default=640, ge=32, le=2048)
     small_writing: float = Field(default=14.0, ge=0)
     turned_lines: bool = False
@@ -101,7 +105,11 @@ class OcrEngine(Engine[OcrConfig]):
         if device != "cpu":
             raise PluginError(f"ocr reads on the cpu only, got vision.engines.ocr.device = {device!r}")
         self._reader = _reader(config)
-        parts = {"engine": config.engine, "min_confidence": config.min_confidence, **self._reader.identity}
+        parts = {
+            "engine": config.engine,
+            "min_confidence": (config.min_confidence, config.min_short_confidence, _SHORT),
+            **self._reader.identity,
+        }
         self.version = sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
         self.workers = min(_MAX_WORKERS, os.cpu_count() or 1)
 
@@ -115,9 +123,12 @@ class OcrEngine(Engine[OcrConfig]):
 
     def _read(self, picture: Pixels) -> OcrText:
         lines = self._reader.read(picture)
-        least = self.config.min_confidence
-        sure = [line for line in lines if line.text.strip() and line.confidence >= least]
-        return OcrText(tuple(in_reading_order(sure)))
+        return OcrText(tuple(in_reading_order([line for line in lines if self._is_sure(line)])))
+
+    def _is_sure(self, line: OcrLine) -> bool:
+        length = len(line.text.strip())
+        least = self.config.min_short_confidence if length <= _SHORT else self.config.min_confidence
+        return length > 0 and line.confidence >= least
 
 
 def _reader(config: OcrConfig) -> Reader:
