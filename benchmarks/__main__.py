@@ -176,7 +176,7 @@ def main() -> int:
     parser.add_argument(
         "--only", choices=PARTS, help="the way through Kafka, the model families, pictures, or OCR"
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve of OCR there: .svg or .png")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the OCR curve there: .svg or .png")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     given = parser.parse_args()
     found: dict[str, object] = {"machine": machine()}

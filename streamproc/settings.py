@@ -22,8 +22,13 @@ from streamproc.routing import Route
 ENVIRONMENT_PREFIX: Final = "STREAMPROC_"
 
 
-_ADDRESS: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
+_ADDRESS: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})")
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+
+
+def _is_address(text: str) -> bool:
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and 0 < int(found[2]) < 2**16
 
 
 class _Section(BaseModel):
@@ -47,7 +52,7 @@ class Kafka(_Section):
     @classmethod
     def _addresses(cls, value: str) -> str:
         addresses = [address.strip() for address in value.split(",") if address.strip()]
-        if not addresses or not all(_ADDRESS.fullmatch(address) for address in addresses):
+        if not addresses or not all(map(_is_address, addresses)):
             raise ValueError("expected HOST:PORT, or several with commas between")
         return ",".join(addresses)
 
@@ -154,10 +159,10 @@ class Vision(_Section):
     cache_value_bytes: int = Field(default=1024 * 1024, ge=0, description="larger values are not kept")
     pictures: int = Field(default=4, ge=1, description="pictures of one post that are looked at")
     deadline_s: float = Field(default=30.0, gt=0, description="for one picture: fetch, decode, look")
-    concurrency: int = Field(default=8, ge=1, description="pictures fetched and looked at at once")
-    picture_bytes: int = Field(default=10_000_000, ge=1)
-    picture_pixels: int = Field(default=25_000_000, ge=1)
-    decoders: int = Field(default=2, ge=1, description="processes that decode pictures")
+    concurrency: int = Field(default=8, ge=1, le=4096, description="pictures fetched and looked at at once")
+    picture_bytes: int = Field(default=10_000_000, ge=1, le=2**30)
+    picture_pixels: int = Field(default=25_000_000, ge=1, le=10**9)
+    decoders: int = Field(default=2, ge=1, le=256, description="processes that decode pictures")
     decode_timeout_s: float = Field(default=10.0, gt=0, description="for decoding one picture")
     fetch_timeout_s: float = Field(default=10.0, gt=0)
     host_rate: float = Field(default=10.0, gt=0, description="pictures fetched from one host in a second")
@@ -176,7 +181,7 @@ class Vision(_Section):
     def _local_or_triton(cls, value: str) -> str:
         scheme, separator, hosts = value.partition("://")
         addresses = hosts.split(",")
-        triton = scheme in {"triton", "tritons"} and all(_ADDRESS.fullmatch(a.strip()) for a in addresses)
+        triton = scheme in {"triton", "tritons"} and all(_is_address(a.strip()) for a in addresses)
         if value != "local" and not (separator and triton):
             raise ValueError("expected local, or triton://HOST:PORT, several with commas between")
         return value

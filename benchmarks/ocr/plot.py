@@ -31,9 +31,9 @@ def plot(curves: Sequence[Curve], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
     others = list(curves)
     for who, prefix in _SIDES.items():
-        joined = [(curve, curve.name.removeprefix(prefix)) for curve in curves if curve.name.startswith(prefix)]
+        joined = [(c, c.name.removeprefix(prefix)) for c in curves if c.name.startswith(prefix)]
         if who == "ours":
-            joined += [(curve, _DEFAULT[1]) for curve in curves if curve.name == _DEFAULT[0]]
+            joined += [(c, _DEFAULT[1]) for c in curves if c.name == _DEFAULT[0]]
         joined.sort(key=lambda pair: int(pair[1]))
         points = [(curve.rate(share), curve.mean_recall) for curve, _ in joined]
         axes.plot(*zip(*points, strict=True), "o-", color=_COLOURS[who], label=f"{who}, detection side")

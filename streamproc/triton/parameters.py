@@ -59,7 +59,7 @@ def _toml(value: Any) -> str:
         return as_text(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value)
+    return json.dumps(value, default=str)
 
 
 def _parse(name: str, text: str) -> Any:

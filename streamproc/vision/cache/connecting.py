@@ -61,7 +61,7 @@ def connect(url: str, timeout_s: float) -> Client:
     scheme, separator, rest = url.partition("://")
     matched = _SCHEME.fullmatch(scheme)
     if matched is None or not separator:
-        told = f"{scheme}://" if separator and scheme.isalpha() else "something else"
+        told = f"{scheme}://" if separator and scheme.isalpha() else "no such scheme"
         raise SettingsError(f"vision.cache: expected memory://, {_EXPECTED}, got {told}")
     family = matched["family"]
     kind = matched["kind"] or ("unix" if family == "unix" else "single")
