@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from streamproc.entities import View
 from streamproc.errors import InputError
+from streamproc.fusion.api import FusionInput
+from streamproc.vision.visuals import Modality, Visual
 from streamproc_mner.data.records import Record
 from streamproc_mner.labels import ENTITY_TYPES, Span, spans_of
 from streamproc_mner.words import Role, Word, words_of
@@ -36,6 +39,8 @@ class LabelledPost:
         mentions: indices of words that name a mentioned account.
         mentions_labelled: whether the data set says which of these are entities.
         captions: of the post's picture, by captioner.
+        id: of the post, or of its picture.
+        visuals: what was seen in its picture, as the stream has it.
     """
 
     text: str
@@ -44,6 +49,12 @@ class LabelledPost:
     mentions: frozenset[int]
     mentions_labelled: bool
     captions: Mapping[str, str]
+    id: str = ""
+    visuals: Mapping[Modality, Visual] = field(default_factory=dict)
+
+    def as_input(self, view: View) -> FusionInput:
+        """The post as a model gets it from the stream."""
+        return FusionInput(self.text, visuals=self.visuals if view == "image+text" else {})
 
 
 def normalise(records: Sequence[Record], types: Iterable[str] = ENTITY_TYPES) -> list[LabelledPost]:
@@ -77,7 +88,7 @@ def _normalise(record: Record, keeps_whole: bool, types: frozenset[str]) -> Labe
         span = _over_words(words, borders[gold.start][0], borders[gold.end - 1][1], entity)
         if span is not None:
             spans.append(span)
-    return LabelledPost(text, words, tuple(spans), mentions, not keeps_whole, record.captions)
+    return LabelledPost(text, words, tuple(spans), mentions, not keeps_whole, record.captions, record.id)
 
 
 def _borders(tokens: Sequence[str]) -> list[tuple[int, int]]:

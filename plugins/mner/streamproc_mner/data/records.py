@@ -9,21 +9,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from streamproc.errors import InputError
+from streamproc.vision.visuals import DetectedObject
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled post as a data set has it: tokens with BIO tags, captions by captioner."""
+    """One labelled post as a data set has it: tokens with BIO tags, and what is known of its picture.
+
+    Attributes:
+        id: of the post, or of its picture.
+        captions: of the picture, by captioner, or by number.
+        objects: tags, most certain first.
+        ocr: lines of writing; `None` where nobody read the picture.
+        alt: what the author wrote of it.
+        image: path of the picture below the data set's folder of pictures.
+    """
 
     id: str
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
     captions: Mapping[str, str] = field(default_factory=dict)
+    objects: tuple[DetectedObject, ...] = ()
+    ocr: tuple[str, ...] | None = None
+    alt: str | None = None
+    image: str | None = None
 
 
 class _JsonRecord(BaseModel):
@@ -33,6 +47,27 @@ class _JsonRecord(BaseModel):
     tokens: list[Annotated[str, Field(min_length=1)]]
     tags: list[Annotated[str, Field(pattern=r"^(O|[BI]-\S+)$")]]
     captions: dict[str, str] = {}
+    objects: tuple[DetectedObject, ...] = ()
+    ocr: tuple[str, ...] | None = None
+    alt: str | None = None
+    image: str | None = None
+
+    @field_validator("captions", mode="before")
+    @classmethod
+    def _by_number(cls, value: Any) -> Any:
+        return {str(n): text for n, text in enumerate(value)} if isinstance(value, list) else value
+
+    @field_validator("objects", mode="before")
+    @classmethod
+    def _bare_names(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [{"name": tag, "score": 1.0} if isinstance(tag, str) else tag for tag in value]
+
+    @field_validator("ocr", mode="before")
+    @classmethod
+    def _one_line(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _as_many(self) -> _JsonRecord:
@@ -64,7 +99,10 @@ def _jsonl(path: Path, lines: Sequence[str]) -> Iterator[Record]:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "line"
             raise InputError(f"{path}:{number}: {where}: {first['msg']}") from None
-        yield Record(str(read.id), tuple(read.tokens), tuple(read.tags), read.captions)
+        yield Record(
+            str(read.id), tuple(read.tokens), tuple(read.tags), read.captions,
+            read.objects, read.ocr, read.alt, read.image,
+        )  # fmt: skip
 
 
 def _conll(path: Path, lines: Sequence[str]) -> Iterator[Record]:
