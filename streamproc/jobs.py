@@ -159,15 +159,14 @@ class Call:
     def wants_look(self) -> bool:
         """Whether the text left the plugin so uncertain that the pictures are worth a look."""
         return (
-            self.look.mode == "uncertain"
-            and isinstance(self.result, Tagging)
-            and self.result.uncertainty > self.look.threshold
+            isinstance(self.result, Tagging)
+            and self.look.asks(self.result.uncertainty)
             and bool(still_to_look(self.visuals))
         )
 
     def why_not_looked(self) -> str:
         """Why nobody looked at pictures that are there."""
-        if self.look.mode == "uncertain" and isinstance(self.result, Tagging):
+        if self.look.threshold is not None and isinstance(self.result, Tagging):
             return f"certain: {self.result.uncertainty:.2g} ≤ {self.look.threshold:g}"
         return f"look = {self.look}"
 

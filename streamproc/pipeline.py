@@ -174,7 +174,8 @@ class Pipeline:
                     tagger = self._taggers[name]
                     extracted = self.looker.sees(tagger.widths) if message.media else ()
                     known = known_before_looking(message, tagger.modalities, job.given, extracted)
-                    calls.append(Call(job, message, tagger, plan.look, index > 0, known))
+                    look = plan.look.with_threshold_of(tagger.look_threshold)
+                    calls.append(Call(job, message, tagger, look, index > 0, known))
         if ended:
             await self._publisher.publish_untagged(ended)
         await self._publisher.bury(letters)

@@ -36,34 +36,49 @@ class Look:
     """When a post's pictures are looked at.
 
     With `uncertain`, the text is tagged first; only a post whose uncertainty is above
-    `threshold` (0 to 1) has its pictures looked at and is tagged again.
+    `threshold` (0 to 1) has its pictures looked at and is tagged again. Without a threshold it is
+    the one that the model names itself.
     """
 
     mode: Literal["always", "never", "uncertain"]
-    threshold: float = 0.0
+    threshold: float | None = None
+
+    @property
+    def leaves_threshold_to_model(self) -> bool:
+        """Whether it is `uncertain` without a number."""
+        return self.mode == "uncertain" and self.threshold is None
+
+    def with_threshold_of(self, threshold: float | None) -> Look:
+        """The same; where it leaves the threshold to the model, with the model's."""
+        return Look("uncertain", threshold) if self.leaves_threshold_to_model else self
+
+    def asks(self, uncertainty: float) -> bool:
+        """Whether a post that the text left so uncertain has its pictures looked at."""
+        return self.mode == "uncertain" and self.threshold is not None and uncertainty > self.threshold
 
     def __str__(self) -> str:
-        return f"uncertain({self.threshold:g})" if self.mode == "uncertain" else self.mode
+        return self.mode if self.threshold is None else f"uncertain({self.threshold:g})"
 
 
 _UNCERTAIN: Final = re.compile(r"uncertain\(\s*([0-9]*\.?[0-9]+)\s*\)")
 
 
 def parse_look(value: Any) -> Look:
-    """Read `always`, `never` or `uncertain(THRESHOLD)`.
+    """Read `always`, `never`, `uncertain(THRESHOLD)`, or `uncertain` for the model's own threshold.
 
     Raises:
-        ValueError: it is none of the three, or the threshold is not between 0 and 1.
+        ValueError: it is none of them, or the threshold is not between 0 and 1.
     """
     if isinstance(value, Look):
         return value
-    if value == "always":
-        return Look("always")
-    if value == "never":
-        return Look("never")
+    if value in ("always", "never", "uncertain"):
+        return Look(value)
     match = _UNCERTAIN.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or not 0.0 <= float(match[1]) <= 1.0:
-        raise ValueError(f"got {value!r}, expected always, never or uncertain(T) with T from 0 to 1")
+        raise ValueError(
+            f"got {value!r}, expected always, never or uncertain(T) with T from 0 to 1, or uncertain for "
+            "the model's own T"
+        )
     return Look("uncertain", float(match[1]))
 
 

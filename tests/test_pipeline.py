@@ -257,6 +257,17 @@ async def test_only_uncertain_posts_are_looked_at_and_tagged_again() -> None:
     assert line.counts.tagged_twice == 1
 
 
+async def test_uncertain_without_a_number_looks_by_each_models_own_threshold() -> None:
+    models = {name: FakeModel(OCR, uncertainty=lambda _: 0.5) for name in ("careful", "bold")}
+    models["careful"].look_threshold, models["bold"].look_threshold = 0.4, 0.6
+    route = Route(primary="careful", look=Look("uncertain"), shadow=(Shadow(plugin="bold"),))
+    sink, line = await run([post(picture=True)], routes=(route,), **models)
+    found = {o.tagged.plugin.name: o.tagged.visuals["ocr"] for o in sink.outputs}
+    assert found["careful"].status == "used"
+    assert (found["bold"].status, found["bold"].reason) == ("skipped", "certain: 0.5 ≤ 0.6")
+    assert line.counts.looked == 1
+
+
 async def test_a_picture_that_cannot_be_had_does_not_cost_the_post_its_text_nor_a_second_tagging() -> None:
     model = FakeModel(OCR, uncertainty=lambda _: 0.9)
     eyes = FakeEyes(Missing("unavailable", "fetch failed: no such host"))

@@ -56,12 +56,26 @@ def test_none_skips_by_rule() -> None:
     assert Router([Route(primary="none")]).route(post()) == Skip("route says none")
 
 
-@pytest.mark.parametrize("text", ["always", "never", "uncertain(0.25)", "uncertain(1)"])
+@pytest.mark.parametrize("text", ["always", "never", "uncertain(0.25)", "uncertain(1)", "uncertain"])
 def test_look_reads_what_it_writes(text: str) -> None:
     assert str(parse_look(text)) == text
 
 
-@pytest.mark.parametrize("value", ["", "uncertain", "uncertain(1.5)", "uncertain(-1)", "maybe", 3, None])
+@pytest.mark.parametrize(
+    "value", ["", "uncertain()", "uncertain(1.5)", "uncertain(-1)", "maybe", 3, None, []]
+)
 def test_look_refuses_everything_else(value: object) -> None:
     with pytest.raises(ValueError, match="expected always, never or uncertain"):
         parse_look(value)
+
+
+def test_uncertain_without_a_number_takes_the_models_threshold_and_no_other_look_does() -> None:
+    left, given = parse_look("uncertain"), parse_look("uncertain(0.25)")
+    assert left.with_threshold_of(0.4) == Look("uncertain", 0.4)
+    assert [look.with_threshold_of(0.4) for look in (given, Look("always"), Look("never"))] == [
+        given,
+        Look("always"),
+        Look("never"),
+    ]
+    assert [left.with_threshold_of(0.4).asks(u) for u in (0.39, 0.4, 0.41)] == [False, False, True]
+    assert not Look("never").asks(1.0)

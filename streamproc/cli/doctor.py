@@ -61,9 +61,10 @@ def _packages(settings: Settings) -> list[Finding]:
 
 
 def _plugins(settings: Settings) -> list[Finding]:
-    from streamproc.errors import PluginError
+    from streamproc.errors import PluginError, SettingsError
     from streamproc.fusion.discovery import find_plugin, load_plugin, plugin_names
     from streamproc.routing import Router
+    from streamproc.wiring import check_look
 
     router = Router(settings.routes)
     routed = dict.fromkeys((*router.primaries(), *router.shadows()))
@@ -71,7 +72,8 @@ def _plugins(settings: Settings) -> list[Finding]:
     for name in routed:
         try:
             loaded = load_plugin(name, settings.plugins.get(name))
-        except PluginError as error:
+            check_look(loaded, settings.routes)
+        except (PluginError, SettingsError) as error:
             findings.append(Finding(f"plugin {name}", "cannot serve", str(error)))
         else:
             model = loaded.model.model_version or "no trained model"

@@ -98,16 +98,18 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     "--config",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
-    help="Settings with [plugins.NAME].",
+    help="Settings with [plugins.NAME], and routes that name it.",
 )
 def check(name: str, as_json: bool, config: str | None) -> None:
     """Run the contract suite against an installed plugin or model; exits 1 if it fails."""
     from streamproc.fusion.discovery import load_plugin
     from streamproc.settings import load_settings
     from streamproc.testing.contract import run_contract
+    from streamproc.wiring import check_look
 
     settings = load_settings(Path(config) if config else None)
     loaded = load_plugin(name, settings.plugins.get(name))
+    check_look(loaded, settings.routes)
     outcomes = run_contract(loaded)
     if as_json:
         click.echo(

@@ -105,6 +105,10 @@ class FusionModel(ABC):
     widths: Mapping[Modality, int] = {}
     """Of the vectors it was trained on, where a modality has several: `global` is 2048 or 1024."""
 
+    look_threshold: float | None = None
+    """The uncertainty (0 to 1) above which a post's pictures are worth a look, where the model's maker
+    chose one: the threshold of `look = uncertain` without a number."""
+
     model: str | None = None
     model_version: str | None = None
 

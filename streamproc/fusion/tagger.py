@@ -20,6 +20,7 @@ class Tagger:
         info: names the plugin and its model in the output.
         modalities: what the model wants to see, required or optional.
         widths: of the vectors that it was trained on, where a modality has several.
+        look_threshold: of `look = uncertain` without a number; `None` where the model names none.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class Tagger:
         batching: Batching,
         *,
         widths: Mapping[Modality, int] | None = None,
+        look_threshold: float | None = None,
     ) -> None:
         self.info = info
         self.modalities = dict(modalities)
         self.widths = dict(widths or {})
+        self.look_threshold = look_threshold
         self._runner = runner
         self._batcher = MicroBatcher(runner.tag, batching)
 
@@ -44,7 +47,14 @@ class Tagger:
             loaded.name, loaded.plugin.version, loaded.model.model, loaded.model.model_version
         )
         model = loaded.model
-        return cls(info, model.modalities, ThreadRunner(loaded.name, model), batching, widths=model.widths)
+        return cls(
+            info,
+            model.modalities,
+            ThreadRunner(loaded.name, model),
+            batching,
+            widths=model.widths,
+            look_threshold=model.look_threshold,
+        )
 
     def tag(
         self, posts: Sequence[FusionInput], *, wait: bool = True, explain: bool = False

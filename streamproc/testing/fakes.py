@@ -51,7 +51,13 @@ class FakeModel(FusionModel):
 def fake_tagger(name: str, model: FusionModel, batching: Batching | None = None) -> Tagger:
     """A tagger over a model, as the pipeline knows it."""
     info = PluginInfo(name, "1", model.model, model.model_version)
-    return Tagger(info, model.modalities, ThreadRunner(name, model), batching or Batching(wait_ms=0))
+    return Tagger(
+        info,
+        model.modalities,
+        ThreadRunner(name, model),
+        batching or Batching(wait_ms=0),
+        look_threshold=model.look_threshold,
+    )
 
 
 class MemorySink:

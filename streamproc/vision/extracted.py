@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import orjson
@@ -34,15 +35,22 @@ class ExtractedPictures:
             raise InputError(f"{folder / INDEX}: cannot be read: {error.strerror}") from error
         if not self._lines:
             raise InputError(f"{folder}: no {INDEX} with pictures in it: expected the --out of `extract`")
-        self._by_stem = {Path(name).stem: name for name in self._lines}
+        self._by_ending: dict[str, str | None] = {}
+        for name in self._lines:
+            for ending in _endings(name):
+                # Two pictures with one ending: it names neither.
+                self._by_ending[ending] = None if ending in self._by_ending else name
 
     def __len__(self) -> int:
         """Pictures."""
         return len(self._lines)
 
     def find(self, name: str) -> str | None:
-        """The picture of a path below the extracted folder, or of a name without folder and suffix."""
-        return name if name in self._lines else self._by_stem.get(name)
+        """The picture of a path below the extracted folder, or of the end of one, such as a bare name.
+
+        The suffix may be left out. `None` where no picture, or more than one, is meant.
+        """
+        return name if name in self._lines else self._by_ending.get(name)
 
     def visuals(self, picture: str | None, widths: Mapping[Modality, int]) -> Mapping[Modality, Visual]:
         """What was seen in a picture.
@@ -52,6 +60,14 @@ class ExtractedPictures:
             widths: of the vectors that are wanted, where a modality has several: `global`.
         """
         return _Visuals(self.folder, {} if picture is None else self._lines[picture], widths)
+
+
+def _endings(name: str) -> Iterator[str]:
+    """The ends of a path, with its suffix and without."""
+    parts = name.split("/")
+    for start in range(len(parts)):
+        ending = "/".join(parts[start:])
+        yield from dict.fromkeys((ending, str(Path(ending).with_suffix(""))))
 
 
 class _Visuals(Mapping[Modality, Visual]):
@@ -86,7 +102,7 @@ class _Visuals(Mapping[Modality, Visual]):
             else:
                 tensors = {modality: as_bytes(orjson.dumps(entry["value"]))}
             return from_tensors(modality, tensors, width=KNOWN[name].width)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise InputError(
                 f"{self._folder}: {name} of {self._picture} cannot be read: {error}; extract it again"
             ) from error

@@ -86,9 +86,9 @@ class ItaTagger(ContextTagger):
         """The objective that the settings name; see the class."""
         if text is None or self.objective == "image+text":
             return super().loss(inputs, gold)
-        rows = torch.arange(len(gold), device=gold.device)
+        rows = torch.arange(len(inputs.ids), device=gold.device)
         aligned = self.objective == "cross-view-alignment"
-        return ita_loss(self, text, inputs, Target(gold, inputs.words), rows, aligned=aligned)
+        return ita_loss(self, text, inputs, Target(gold, text.words), rows, aligned=aligned)
 
     @property
     def trains_on_both_views(self) -> bool:

@@ -1,25 +1,20 @@
 """The CRF of a served model, in numpy: labels, span probabilities, confidences.
 
 The same distribution as `streamproc_mner.nn.crf` under the constraints of BIO, for a whole batch
-at once; loops are over words only. Forward and backward run on probabilities that are scaled to
-sum to 1 at each word, in float64.
+at once; loops are over words only. Forward and backward are in `streamproc_mner.lattice`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamproc_mner.labels import FORBIDDEN, Span, start_constraints, transition_constraints
-
-Floats = NDArray[np.float64]
-
-WIDEST: Final = 100.0
-"""How far scores may lie apart and count in full; e^-100 is 4e-44."""
+from streamproc_mner.lattice import Chain, Flags, Floats, Lattice, Padded, between
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,46 +75,45 @@ class Decoded:
         return float(1.0 - self.confidence.min()) if len(self.confidence) else 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Lattice:
-    """Scaled forward and backward probabilities of a batch, words first.
-
-    Attributes:
-        emitted: (T, B, L) exp of the emissions, each word's greatest 1.
-        alphas, betas: (T, B, L), with alpha * beta the posteriors.
-        scales: (T, B) what the alphas were divided by.
-        joined: (T, B) bool, see `Decoder.decode`.
-    """
-
-    emitted: Floats
-    alphas: Floats
-    betas: Floats
-    scales: Floats
-    joined: NDArray[np.bool_]
-
-
 class Decoder:
     """Decodes emissions with the scores of one model.
 
     Args:
         labels: the L BIO labels.
         scores: of its CRF.
+        temperature: that all scores are divided by before probabilities are taken; 1 for as they
+            are. The labels that are chosen do not depend on it.
+
+    Raises:
+        ValueError: the temperature is not above 0.
     """
 
-    def __init__(self, labels: Sequence[str], scores: CrfScores) -> None:
+    def __init__(self, labels: Sequence[str], scores: CrfScores, temperature: float = 1.0) -> None:
         self.labels = tuple(labels)
         self._start: Floats = (scores.start + start_constraints(labels)).astype(np.float64)
         transitions, ends = _both_steps(scores)
         self._transitions: Floats = transitions + transition_constraints(labels)
-        self._steps: Floats = _odds(self._transitions)
         self._end: Floats = ends
+        self._use(temperature)
         # The inside label of each label's type, or none (-1): what would make a span longer.
         self._inside = np.array([labels.index(f"I-{x[2:]}") if x != "O" else -1 for x in labels])
+
+    def _use(self, temperature: float) -> None:
+        if not 0.0 < temperature < float("inf"):
+            raise ValueError(f"temperature {temperature}: expected a number above 0")
+        self.temperature = temperature
+        self._chain = Chain(self._start, self._transitions, self._end, temperature)
+
+    def at(self, temperature: float) -> Decoder:
+        """The same CRF at another temperature."""
+        other = copy(self)
+        other._use(temperature)
+        return other
 
     def decode(
         self,
         emissions: Sequence[NDArray[np.float32]],
-        joined: Sequence[NDArray[np.bool_]] | None = None,
+        joined: Sequence[Flags] | None = None,
     ) -> list[Decoded]:
         """Decode posts.
 
@@ -128,21 +122,15 @@ class Decoder:
             joined: (n,) of each post: true where labels PAD stand between the word and the next (or
                 the end), and the scores' `pad` count. Nowhere without it.
         """
-        lengths = np.array([len(post) for post in emissions], np.int64)
-        if not lengths.any():
+        lengths = [len(post) for post in emissions]
+        if not any(lengths):
             return [_nothing() for _ in emissions]
-        padded = np.zeros((int(lengths.max()), len(emissions), len(self.labels)))
-        free = np.zeros(padded.shape[:2], bool)
-        for row, post in enumerate(emissions):
-            padded[: len(post), row] = post
-            if joined is not None:
-                free[: len(post), row] = joined[row]
-        here = np.arange(len(padded))[:, None] < lengths
-        paths = self._viterbi(padded, here, free)
-        lattice = self._lattice(padded, here, free)
+        posts = Padded.of(emissions, joined)
+        paths = self._viterbi(posts)
+        lattice = self._chain.lattice(posts)
         posteriors = lattice.alphas * lattice.betas
         confidence = np.take_along_axis(posteriors, paths[..., None], axis=2)[..., 0].clip(0.0, 1.0)
-        spans = self._spans(paths, here, lattice)
+        spans = self._spans(paths, posts.here, lattice)
         return [
             Decoded(paths[:length, row], confidence[:length, row], tuple(spans[row]))
             if length
@@ -150,80 +138,49 @@ class Decoder:
             for row, length in enumerate(lengths)
         ]
 
-    def posteriors(self, emissions: NDArray[np.float32], joined: NDArray[np.bool_] | None = None) -> Floats:
-        """(n, L): for one post, the probability of each label at each word; see `decode`."""
-        padded = emissions[:, None, :].astype(np.float64)
-        everywhere = np.ones(padded.shape[:2], bool)
-        free = ~everywhere if joined is None else joined[:, None]
-        lattice = self._lattice(padded, everywhere, free)
+    def posteriors(self, emissions: NDArray[np.float32], joined: Flags | None = None) -> Floats:
+        """(n, L): for one post of a word or more, the probability of each label at each word."""
+        lattice = self._chain.lattice(Padded.of([emissions], None if joined is None else [joined]))
         return (lattice.alphas * lattice.betas)[:, 0]
 
-    def _viterbi(
-        self, emissions: Floats, here: NDArray[np.bool_], joined: NDArray[np.bool_]
-    ) -> NDArray[np.int64]:
+    def log_partition(
+        self, emissions: Sequence[NDArray[np.float32]], joined: Sequence[Flags] | None = None
+    ) -> Floats:
+        """(B,): log of the sum over all label sequences that BIO allows of exp(score / T); see `decode`.
+
+        Every post has a word or more.
+        """
+        return self._chain.log_partition(Padded.of(emissions, joined))
+
+    def _viterbi(self, posts: Padded) -> NDArray[np.int64]:
         """(T, B): the most probable labels, 0 at padding."""
-        words, posts, count = emissions.shape
+        emissions, here, joined = posts.emissions, posts.here, posts.joined
+        words, batch, count = emissions.shape
         stay = np.arange(count)
-        before = np.zeros((words, posts, count), np.int64)
+        before = np.zeros((words, batch, count), np.int64)
         score = self._start + emissions[0]
         for t in range(1, words):
-            steps = score[:, :, None] + self._between(joined[t - 1], self._transitions)
+            steps = score[:, :, None] + between(joined[t - 1], self._transitions)
             best = steps.argmax(axis=1)
             reached = np.take_along_axis(steps, best[:, None, :], axis=1)[:, 0] + emissions[t]
             inside = here[t][:, None]
             score = np.where(inside, reached, score)
             before[t] = np.where(inside, best, stay)
-        label = (score + self._end[self._last(here, joined)]).argmax(axis=1)
-        paths = np.zeros((words, posts), np.int64)
-        rows = np.arange(posts)
+        label = (score + self._end[posts.last_joined]).argmax(axis=1)
+        paths = np.zeros((words, batch), np.int64)
+        rows = np.arange(batch)
         for t in range(words - 1, -1, -1):
             paths[t] = label
             label = before[t, rows, label]
         return paths * here
 
-    def _lattice(self, emissions: Floats, here: NDArray[np.bool_], joined: NDArray[np.bool_]) -> _Lattice:
-        end = _odds(self._end)[self._last(here, joined)]
-        emitted = _odds(emissions - emissions.max(axis=2, keepdims=True))
-        alphas, betas = np.empty_like(emitted), np.empty_like(emitted)
-        scales = np.ones(emitted.shape[:2])
-        alpha = _odds(self._start) * emitted[0]
-        for t in range(len(emitted)):
-            if t:
-                ahead = (alpha[:, None, :] @ self._between(joined[t - 1], self._steps))[:, 0]
-                alpha = np.where(here[t][:, None], ahead * emitted[t], alpha)
-            scales[t] = alpha.sum(axis=1)
-            alpha = alpha / scales[t][:, None]
-            alphas[t] = alpha
-        beta = end / (alpha * end).sum(axis=1)[:, None]
-        betas[-1] = beta
-        for t in range(len(emitted) - 1, 0, -1):
-            steps = self._between(joined[t - 1], self._steps)
-            back = (steps @ (emitted[t] * beta)[:, :, None])[:, :, 0] / scales[t][:, None]
-            beta = np.where(here[t][:, None], back, beta)
-            betas[t - 1] = beta
-        return _Lattice(emitted, alphas, betas, scales, joined)
-
-    @staticmethod
-    def _between(joined: NDArray[np.bool_], steps: Floats) -> Floats:
-        """(B, L, L), or (1, L, L) for all alike: what leads from one word to the next."""
-        return steps[joined.astype(np.int64)] if joined.any() else steps[:1]
-
-    @staticmethod
-    def _last(here: NDArray[np.bool_], joined: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """(B,): 1 for posts whose last word is joined to the end."""
-        last = np.maximum(here.sum(axis=0) - 1, 0)
-        flags: NDArray[np.int64] = joined[last, np.arange(here.shape[1])].astype(np.int64)
-        return flags
-
-    def _spans(
-        self, paths: NDArray[np.int64], here: NDArray[np.bool_], lattice: _Lattice
-    ) -> list[list[ScoredSpan]]:
+    def _spans(self, paths: NDArray[np.int64], here: Flags, lattice: Lattice) -> list[list[ScoredSpan]]:
         """Each post's entities with the probability of B, then I to the end, then no further I.
 
         p = alpha[s, B] * prod over the rest of A[., I] e[t, I] / c[t]
             * sum over y != I of A[last, y] e[t, y] beta[t, y] / c[t]   (t: the word after)
         """
-        steps, joined = self._steps, lattice.joined.astype(np.int64)
+        steps, joined = self._chain.steps, lattice.joined.astype(np.int64)
         is_begin = np.array([label[0] == "B" for label in self.labels])
         rows, starts = np.nonzero(is_begin[paths.T])
         labels = paths[starts, rows]
@@ -272,14 +229,6 @@ def _both_steps(scores: CrfScores) -> tuple[Floats, Floats]:
         return transitions[None], end[None]
     into, out = scores.pad.into.astype(np.float64), scores.pad.out.astype(np.float64)
     return np.stack([transitions, into[:, None] + out]), np.stack([end, into])
-
-
-def _odds(scores: Floats) -> Floats:
-    """exp of scores, of which none that is possible becomes 0 or infinite, and with it all behind it.
-
-    What lies `WIDEST` below the best is as unlikely as makes no difference; what is forbidden is 0.
-    """
-    return np.where(scores <= FORBIDDEN / 2, 0.0, np.exp(np.clip(scores, -WIDEST, WIDEST)))
 
 
 def forbid_entities(emissions: NDArray[np.float32], words: Sequence[int]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import onnxruntime
@@ -16,12 +18,15 @@ from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.visual_context import KINDS
 from streamproc_mner.decoding import Decoder
 from streamproc_mner.pictures import PictureBatch
-from streamproc_mner.saved_model import read_model
-from streamproc_mner.tagging import Network, Scores, TaggerModel
-from streamproc_mner.windows import Batch
+from streamproc_mner.quantisation.self_check import METADATA, fault_of
+from streamproc_mner.saved_model import SavedModel, check_quick, read_model
+from streamproc_mner.tagging import Encoder, Network, Scores, TaggerModel
+from streamproc_mner.windows import Batch, Ints
 
 INPUTS = ("ids", "mask", "kinds", "shapes")
 OUTPUT = "emissions"
+
+_log = logging.getLogger(__name__)
 
 
 class OnnxTaggerConfig(BaseModel):
@@ -31,6 +36,11 @@ class OnnxTaggerConfig(BaseModel):
 
     threads: int = Field(default=0, ge=0, description="of one run; 0: one for each core")
     batch_tokens: int = Field(default=2048, ge=64, description="sub-tokens with padding in one run")
+    precision: Literal["auto", "float32", "int8"] = Field(
+        default="auto",
+        description="int8: the model's 8-bit file, quicker and a little less exact; auto: that, where the "
+        "model has one and this processor computes it rightly",
+    )
     handles: bool = Field(
         default=False,
         description="also tag the names of mentioned accounts (`@name`), which the post lists anyway",
@@ -40,11 +50,16 @@ class OnnxTaggerConfig(BaseModel):
 class OnnxNetwork(Network):
     """An exported network over text and visual context.
 
+    Args:
+        path: of the file.
+        threads: of one run; 0 for one for each core.
+        careful: compute products of 8-bit integers so that none overflows, on whatever processor.
+
     Raises:
         PluginError: the file is not one that ONNX Runtime can load, or has other inputs.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, *, careful: bool = False) -> None:
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -52,6 +67,8 @@ class OnnxNetwork(Network):
         # Waiting threads sleep: they share the machine with the pipeline.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        # Processors without VNNI overflow in products of 8-bit integers unless they take slower ones.
+        options.add_session_config_entry("session.x64quantprecision", "1" if careful else "0")
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
@@ -62,16 +79,29 @@ class OnnxNetwork(Network):
         if set(inputs) != set(INPUTS):
             raise PluginError(f"{path}: expected inputs {', '.join(INPUTS)}; it has {', '.join(inputs)}")
 
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What stands in the file beside the network."""
+        told: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return told
+
     def score(self, batch: Batch, pictures: PictureBatch | None) -> Scores:
         """Emissions of words; such a network reads no pictures."""
-        arrays = (batch.ids, batch.mask, batch.kinds, batch.shapes)
-        (emissions,) = self._session.run([OUTPUT], dict(zip(INPUTS, arrays, strict=True)))
+        (emissions,) = self._session.run([OUTPUT], feeds_of(batch))
         positions = np.asarray(emissions, np.float32)
         return Scores(np.take_along_axis(positions, batch.firsts[..., None], axis=1))
 
 
+def feeds_of(batch: Batch) -> dict[str, Ints]:
+    """A batch under the names of the network's inputs."""
+    return dict(zip(INPUTS, (batch.ids, batch.mask, batch.kinds, batch.shapes), strict=True))
+
+
 class OnnxTagger(FusionPlugin[OnnxTaggerConfig]):
-    """Text and typed visual context, on the CPU. Computes in float32 whatever the weights are stored in."""
+    """Text and typed visual context, on the CPU.
+
+    Computes in float32, whatever the weights are stored in, or in 8-bit integers (`precision`).
+    """
 
     name: ClassVar[str] = "mner-onnx"
     version: ClassVar[str] = __version__
@@ -83,7 +113,8 @@ class OnnxTagger(FusionPlugin[OnnxTaggerConfig]):
         """Load an exported model.
 
         Raises:
-            PluginError: the folder is not whole, or `device` is not the CPU.
+            PluginError: the folder is not whole, `device` is not the CPU, or `precision` is int8 and
+                the model has no such file or this processor computes it wrongly.
         """
         if model_dir is None:
             raise PluginError("mner-onnx needs the folder of a saved model with model.onnx")
@@ -92,13 +123,34 @@ class OnnxTagger(FusionPlugin[OnnxTaggerConfig]):
         saved = read_model(model_dir, "model.onnx")
         assert saved.config.crf is not None  # read_model sees to it
         kinds: tuple[Modality, ...] = saved.config.kinds
+        encoder = PostEncoder.from_file(saved.tokenizer, saved.config.limits)
+        decoder = Decoder(saved.labels, saved.config.crf.scores(), saved.config.temperature)
+        quick = self._quick(saved, encoder, decoder)
         return TaggerModel(
-            OnnxNetwork(saved.weights, self.config.threads),
-            PostEncoder.from_file(saved.tokenizer, saved.config.limits),
-            Decoder(saved.labels, saved.config.crf.scores()),
+            quick or OnnxNetwork(saved.weights, self.config.threads),
+            encoder,
+            decoder,
             kinds=kinds,
             batch_tokens=self.config.batch_tokens,
             handles=self.config.handles,
             name=saved.config.name,
-            version=saved.version,
+            version=saved.quick_version if quick and saved.quick_version else saved.version,
+            look_threshold=saved.config.look_threshold,
         )
+
+    def _quick(self, saved: SavedModel, encoder: Encoder, decoder: Decoder) -> OnnxNetwork | None:
+        """The 8-bit network, if it is to be used and can be relied on here."""
+        precision = self.config.precision
+        if precision == "float32" or (precision == "auto" and saved.config.quick is None):
+            return None
+        path = check_quick(saved)
+        fault: str | None = None
+        for careful in (False, True):
+            network = OnnxNetwork(path, self.config.threads, careful=careful)
+            fault = fault_of(network, network.metadata.get(METADATA, ""), encoder, decoder)
+            if fault is None:
+                return network
+        if precision == "int8":
+            raise PluginError(f"{path}: cannot be relied on here: {fault}: set precision to float32")
+        _log.warning("%s: %s: serving %s in its place", path, fault, saved.weights.name)
+        return None

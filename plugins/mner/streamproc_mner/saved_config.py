@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from streamproc.entities import View
 from streamproc.errors import PluginError
 from streamproc.fusion.api import Modality
 from streamproc_mner.decoding import CrfScores
@@ -15,6 +16,9 @@ from streamproc_mner.windows import Limits
 FORMAT: Final = 1
 
 WeightsFile = Literal["model.onnx", "model.safetensors"]
+QUICK: Final = "model.int8.onnx"
+NamedFile = Literal["labels.json", "tokenizer.json", "vocabulary.json"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Frozen(BaseModel):
@@ -26,7 +30,22 @@ class Weights(_Frozen):
 
     file: WeightsFile
     bytes: int = Field(gt=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: Sha256
+
+
+class Quick(_Frozen):
+    """A second weight file of an ONNX model, with 8-bit integers: quicker, and a little less exact.
+
+    Attributes:
+        agreement: F1 of its entities against those of `model.onnx`, on posts that it was not made with.
+        f1: of both, `model.onnx` first, by view, where these posts were labelled; in percent.
+    """
+
+    file: Literal["model.int8.onnx"] = QUICK
+    bytes: int = Field(gt=0)
+    sha256: Sha256
+    agreement: float = Field(ge=0, le=100)
+    f1: dict[View, tuple[float, float]] = {}
 
 
 class Crf(_Frozen):
@@ -71,6 +90,10 @@ class SavedConfig(_Frozen):
         limits: of length.
         crf: needed beside `model.onnx`; `model.safetensors` holds it itself.
         encoders: configurations (transformers) by role in the network, beside `model.safetensors`.
+        files: sha256 of labels, tokenizer and vocabulary; models of the first release have none.
+        temperature: that the CRF's scores are divided by before probabilities are taken.
+        look_threshold: the uncertainty above which a look at a post's picture is worth it.
+        quick: a second weight file, beside `model.onnx`.
     """
 
     format: Literal[1] = 1
@@ -82,6 +105,10 @@ class SavedConfig(_Frozen):
     limits: Limits = Limits()
     crf: Crf | None = None
     encoders: dict[str, dict[str, Any]] = {}
+    files: dict[NamedFile, Sha256] = {}
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    look_threshold: float | None = Field(default=None, ge=0, le=1)
+    quick: Quick | None = None
 
 
 class SavedVocabulary(_Frozen):

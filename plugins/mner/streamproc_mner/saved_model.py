@@ -1,6 +1,6 @@
 """The folder of a saved model: what is in it, reading it with care, writing it.
 
-    config.json      what the model is: format, weights with their sha256, the network and its settings,
+    config.json      what the model is: format, the files' sha256, the network and its settings,
                      kinds of visual context, limits of length, the CRF's scores (ONNX) or the
                      encoders' configurations (torch)
     labels.json      the BIO labels, in the order of the emissions
@@ -8,6 +8,7 @@
     vocabulary.json  words and characters, where the network looks them up
     model.onnx       weights, or
     model.safetensors
+    model.int8.onnx  the same as model.onnx in 8-bit integers, where it was made
     metrics.json     measured scores
     README.md        the model card
 
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,20 +26,54 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from streamproc.entities import View
 from streamproc.errors import PluginError
 from streamproc.fusion.api import Modality
-from streamproc_mner.saved_config import FORMAT, Crf, SavedConfig, SavedVocabulary, Weights, WeightsFile
+from streamproc_mner.saved_config import (
+    FORMAT,
+    QUICK,
+    Crf,
+    Quick,
+    SavedConfig,
+    SavedVocabulary,
+    Weights,
+    WeightsFile,
+)
+from streamproc_mner.saved_files import (
+    CONFIG,
+    LABELS,
+    TOKENIZER,
+    VOCABULARY,
+    check_file,
+    check_weights,
+    copy,
+    present,
+    read_json,
+    refuse_pickles,
+    sha256,
+    write_json,
+)
 from streamproc_mner.vocabulary import Vocabulary
 from streamproc_mner.windows import Limits
 
-CONFIG: Final = "config.json"
-LABELS: Final = "labels.json"
-TOKENIZER: Final = "tokenizer.json"
-VOCABULARY: Final = "vocabulary.json"
+__all__ = [
+    "CARD",
+    "CONFIG",
+    "LABELS",
+    "METRICS",
+    "TOKENIZER",
+    "VOCABULARY",
+    "SavedModel",
+    "add_quick",
+    "check_quick",
+    "entity_types",
+    "read_model",
+    "write_model",
+]
+
 METRICS: Final = "metrics.json"
 CARD: Final = "README.md"
 
-_PICKLES: Final = ("*.pkl", "*.pickle", "*.pt", "*.pth", "*.bin", "*.ckpt", "*.joblib")
 _LABELS: Final = TypeAdapter(list[str])
 
 
@@ -63,9 +97,27 @@ class SavedModel:
         return self.folder / TOKENIZER
 
     @property
+    def quick(self) -> Path | None:
+        """The 8-bit weight file, if the model has one; `check_quick` says whether it is whole."""
+        return self.folder / self.config.quick.file if self.config.quick else None
+
+    @property
     def version(self) -> str:
-        """Changes with the weights."""
-        return self.config.weights.sha256[:12]
+        """Changes with all that a tagging depends on."""
+        return self._version(self.config.weights)
+
+    @property
+    def quick_version(self) -> str | None:
+        """The same for `quick`."""
+        return self._version(self.config.quick) if self.config.quick else None
+
+    def _version(self, weights: Weights | Quick) -> str:
+        config = self.config
+        if not config.files and config.temperature == 1.0:
+            return weights.sha256[:12]  # models of the first release keep theirs
+        covered = {"files", "crf", "temperature", "kinds", "limits"}
+        told = config.model_dump(mode="json", include=covered) | {"weights": weights.sha256}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read_model(folder: Path, weights: WeightsFile, network: str | None = None) -> SavedModel:
@@ -80,7 +132,7 @@ def read_model(folder: Path, weights: WeightsFile, network: str | None = None) -
         PluginError: says which file is missing, corrupt, a pickle, of a newer format or of the
             wrong kind, and what to do.
     """
-    _refuse_pickles(folder)
+    refuse_pickles(folder)
     config = _read_config(folder)
     if config.weights.file != weights:
         server = "mner-onnx" if config.weights.file == "model.onnx" else config.network
@@ -100,9 +152,35 @@ def read_model(folder: Path, weights: WeightsFile, network: str | None = None) -
         _check_crf(folder, config.crf, len(labels))
     vocabulary = _read_vocabulary(folder)
     reads_words = weights == "model.safetensors" and not config.encoders
-    _present(folder / (VOCABULARY if reads_words else TOKENIZER))
-    _check_weights(folder / weights, config.weights)
+    present(folder / (VOCABULARY if reads_words else TOKENIZER))
+    for file, expected in config.files.items():
+        check_file(folder / file, expected)
+    check_weights(folder / weights, config.weights)
     return SavedModel(folder, config, labels, vocabulary)
+
+
+def entity_types(folder: Path) -> tuple[str, ...]:
+    """The entity types that a saved model knows, in the order of its labels.
+
+    Raises:
+        PluginError: the folder has no labels, or not BIO labels.
+    """
+    return tuple(label[2:] for label in _read_labels(folder) if label.startswith("B-"))
+
+
+def check_quick(saved: SavedModel) -> Path:
+    """The 8-bit weight file of a model, checked.
+
+    Raises:
+        PluginError: the model has none, or it is not whole.
+    """
+    if saved.config.quick is None or saved.quick is None:
+        raise PluginError(
+            f"{saved.folder}: has no {QUICK}: set precision to float32, or make one with "
+            f"`streamproc export {saved.folder} --int8 --calibrate FILE --out FOLDER`"
+        )
+    check_weights(saved.quick, saved.config.quick)
+    return saved.quick
 
 
 def write_model(
@@ -121,6 +199,8 @@ def write_model(
     kinds: Sequence[Modality] = (),
     crf: Crf | None = None,
     encoders: Mapping[str, Mapping[str, Any]] | None = None,
+    temperature: float = 1.0,
+    look_threshold: float | None = None,
 ) -> None:
     """Write a saved model's folder; see `SavedConfig` for the arguments.
 
@@ -133,12 +213,14 @@ def write_model(
         card: for `README.md`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _copy(weights, folder / weights.name)
+    copy(weights, folder / weights.name)
     if tokenizer is not None:
-        _copy(tokenizer, folder / TOKENIZER)
+        copy(tokenizer, folder / TOKENIZER)
     if vocabulary is not None:
         stored = SavedVocabulary(words=vocabulary.words, characters=vocabulary.characters)
-        _write_json(folder / VOCABULARY, stored.model_dump(mode="json"))
+        write_json(folder / VOCABULARY, stored.model_dump(mode="json"))
+    write_json(folder / LABELS, list(labels))
+    named = {LABELS: True, TOKENIZER: tokenizer is not None, VOCABULARY: vocabulary is not None}
     config = SavedConfig.model_validate(
         {
             "name": name,
@@ -147,23 +229,33 @@ def write_model(
             "weights": {
                 "file": weights.name,
                 "bytes": weights.stat().st_size,
-                "sha256": _sha256(weights),
+                "sha256": sha256(weights),
             },
             "kinds": tuple(kinds),
             "limits": limits,
             "crf": crf,
             "encoders": {role: dict(encoder) for role, encoder in (encoders or {}).items()},
+            "files": {file: sha256(folder / file) for file, there in named.items() if there},
+            "temperature": temperature,
+            "look_threshold": look_threshold,
         }
     )
-    _write_json(folder / CONFIG, config.model_dump(mode="json", exclude_none=True))
-    _write_json(folder / LABELS, list(labels))
-    _write_json(folder / METRICS, metrics)
+    _write_config(folder, config)
+    write_json(folder / METRICS, metrics)
     (folder / CARD).write_text(card, encoding="utf-8")
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.resolve() != target.resolve():
-        shutil.copyfile(source, target)
+def add_quick(folder: Path, *, agreement: float, f1: Mapping[View, tuple[float, float]]) -> Quick:
+    """Name the folder's 8-bit weight file in its `config.json`; see `Quick` for the arguments."""
+    weights = folder / QUICK
+    size = weights.stat().st_size
+    quick = Quick(bytes=size, sha256=sha256(weights), agreement=agreement, f1=dict(f1))
+    _write_config(folder, _read_config(folder).model_copy(update={"quick": quick}))
+    return quick
+
+
+def _write_config(folder: Path, config: SavedConfig) -> None:
+    write_json(folder / CONFIG, config.model_dump(mode="json", exclude_none=True))
 
 
 def _read_vocabulary(folder: Path) -> Vocabulary | None:
@@ -171,24 +263,15 @@ def _read_vocabulary(folder: Path) -> Vocabulary | None:
     if not path.is_file():
         return None
     try:
-        stored = SavedVocabulary.model_validate(_read_json(path))
+        stored = SavedVocabulary.model_validate(read_json(path))
     except ValidationError:
         raise PluginError(f"{path}: expected {{words: [...], characters: ...}}") from None
     return Vocabulary(stored.words, stored.characters)
 
 
-def _refuse_pickles(folder: Path) -> None:
-    for pattern in _PICKLES:
-        for path in folder.glob(pattern):
-            raise PluginError(
-                f"{path}: looks like a pickle, which can run any code when it is loaded; "
-                "expected model.onnx or model.safetensors and no such file beside it"
-            )
-
-
 def _read_config(folder: Path) -> SavedConfig:
     path = folder / CONFIG
-    raw = _read_json(path)
+    raw = read_json(path)
     found = raw.get("format") if isinstance(raw, dict) else None
     if isinstance(found, int) and found > FORMAT:
         raise PluginError(
@@ -205,7 +288,7 @@ def _read_config(folder: Path) -> SavedConfig:
 def _read_labels(folder: Path) -> tuple[str, ...]:
     path = folder / LABELS
     try:
-        labels = _LABELS.validate_python(_read_json(path))
+        labels = _LABELS.validate_python(read_json(path))
     except ValidationError:
         raise PluginError(f"{path}: expected a list of labels") from None
     types = {label[2:] for label in labels if label != "O"}
@@ -219,38 +302,3 @@ def _check_crf(folder: Path, crf: Crf, count: int) -> None:
     sizes = [len(crf.start), len(crf.end), len(crf.transitions), *map(len, crf.transitions)]
     if any(size != count for size in sizes):
         raise PluginError(f"{folder / CONFIG}: crf is not of {count} labels, as {LABELS} is")
-
-
-def _check_weights(path: Path, expected: Weights) -> None:
-    _present(path)
-    size = path.stat().st_size
-    if size != expected.bytes or _sha256(path) != expected.sha256:
-        raise PluginError(
-            f"{path}: {size} bytes that are not the {expected.bytes} which {CONFIG} names "
-            f"(sha256 {expected.sha256[:12]}…): corrupt, cut short or of another model; get it again"
-        )
-
-
-def _present(path: Path) -> None:
-    if not path.is_file():
-        raise PluginError(
-            f"{path}: missing; a saved model has {CONFIG}, {LABELS}, its weights, "
-            f"and {TOKENIZER} or {VOCABULARY}"
-        )
-
-
-def _read_json(path: Path) -> Any:
-    _present(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PluginError(f"{path}: not readable as JSON: {error}") from error
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,7 +23,7 @@ from streamproc.fusion.api import (
 from streamproc_mner.data.visual_context import Segment, segments_of
 from streamproc_mner.decoding import Decoded, Decoder, forbid_entities
 from streamproc_mner.pictures import Picture, PictureBatch, PictureNeed, pad_pictures, picture_of
-from streamproc_mner.windows import Batch, EncodedPost, Window, pad
+from streamproc_mner.windows import Batch, EncodedPost, Window, chunks, pad
 from streamproc_mner.words import Role, Word, words_of
 
 Floats = NDArray[np.float32]
@@ -81,6 +81,15 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WordScores:
+    """What `Decoder.decode` is given of one post, and `kept`: which of its words these n are."""
+
+    kept: NDArray[np.int64]
+    emissions: Floats
+    joined: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Read:
     """One post as it was read, and what the network said of the n words that it saw."""
 
@@ -107,6 +116,10 @@ class TaggerModel(FusionModel):
         handles: whether names of mentioned accounts may be entities.
         name: of the model.
         version: of its weights.
+        look_threshold: see `FusionModel`.
+
+    Attributes:
+        decoder: its CRF.
     """
 
     def __init__(
@@ -122,6 +135,7 @@ class TaggerModel(FusionModel):
         handles: bool,
         name: str,
         version: str,
+        look_threshold: float | None = None,
     ) -> None:
         self._kinds = tuple(kinds)
         self.widths: Mapping[Modality, int] = (
@@ -130,9 +144,10 @@ class TaggerModel(FusionModel):
         self.modalities: Mapping[Modality, Need] = dict.fromkeys((*kinds, *self.widths), Need.OPTIONAL)
         self.model = name
         self.model_version = version
+        self.look_threshold = look_threshold
+        self.decoder = decoder
         self._network = network
         self._encoder = encoder
-        self._decoder = decoder
         self._picture = picture
         self._blind = blind
         self._batch_tokens = batch_tokens
@@ -146,15 +161,17 @@ class TaggerModel(FusionModel):
         """Tag posts and tell the network's attentions and gates."""
         return self._tag(batch, explain=True)
 
+    def word_scores(self, batch: Sequence[FusionInput]) -> list[WordScores]:
+        """The words' emissions, as they are decoded."""
+        posts = self._read(batch, explain=False) if batch else []
+        return [WordScores(read.encoded.kept, read.emissions, read.joined) for read in posts]
+
     def _tag(self, batch: Sequence[FusionInput], *, explain: bool) -> list[Tagging]:
         if not batch:
             return []
         posts = self._read(batch, explain)
-        if not self._handles:
-            for read in posts:
-                forbid_entities(read.emissions, _handles(read))
         joined = [read.joined for read in posts if read.joined is not None]
-        decoded = self._decoder.decode([read.emissions for read in posts], joined or None)
+        decoded = self.decoder.decode([read.emissions for read in posts], joined or None)
         taggings = [_tagging(read, result) for read, result in zip(posts, decoded, strict=True)]
         if not explain:
             return taggings
@@ -168,10 +185,14 @@ class TaggerModel(FusionModel):
         windows = [window for post in encoded for window in post.windows]
         owners = [index for index, post in enumerate(encoded) for _ in post.windows]
         scored = iter(self._score(windows, [pictures[owner] for owner in owners], explain))
-        return [
+        posts = [
             _joined_up(post, seen, read, picture, [next(scored) for _ in read.windows])
             for post, seen, read, picture in zip(batch, words, encoded, pictures, strict=True)
         ]
+        if not self._handles:
+            for done in posts:
+                forbid_entities(done.emissions, _handles(done))
+        return posts
 
     def _score(
         self, windows: Sequence[Window], pictures: Sequence[Picture | None], explain: bool
@@ -253,21 +274,6 @@ def _at_their_words(values: Floats, window: Window, kept: NDArray[np.int64], wor
     wide = np.zeros((len(values), words), np.float32)
     wide[:, places[within]] = values[:, : len(places)][:, within]
     return wide
-
-
-def chunks(windows: Sequence[Window], tokens: int) -> list[list[int]]:
-    """Indices of windows in groups of similar length, each of at most `tokens` with its padding.
-
-    A window longer than that has a group of its own.
-    """
-    groups: list[list[int]] = []
-    for index in sorted(range(len(windows)), key=lambda index: len(windows[index].ids)):
-        size = len(windows[index].ids)
-        if groups and (len(groups[-1]) + 1) * size <= tokens:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return groups
 
 
 def _handles(read: _Read) -> list[int]:

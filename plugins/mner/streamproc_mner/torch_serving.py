@@ -72,7 +72,7 @@ def served(saved: SavedModel, network: Tagger, config: TorchTaggerConfig, device
     return TaggerModel(
         TorchNetwork(network, usable_device(device), getattr(torch, config.precision)),
         encoder_for(network, saved),
-        Decoder(saved.labels, network.crf_scores),
+        Decoder(saved.labels, network.crf_scores, saved.config.temperature),
         kinds=tuple(kind for kind in reads.kinds if kind in chosen),
         picture=reads.picture,
         blind=reads.picture is not None and reads.picture.modality not in chosen,
@@ -80,6 +80,7 @@ def served(saved: SavedModel, network: Tagger, config: TorchTaggerConfig, device
         handles=config.handles,
         name=saved.config.name,
         version=saved.version,
+        look_threshold=saved.config.look_threshold,
     )
 
 

@@ -120,6 +120,21 @@ def _pad_characters(windows: Sequence[Window], words: int) -> Ints | None:
     return characters
 
 
+def chunks(windows: Sequence[Window], tokens: int) -> list[list[int]]:
+    """Indices of windows in groups of similar length, each of at most `tokens` with its padding.
+
+    A window longer than that has a group of its own.
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(windows)), key=lambda index: len(windows[index].ids)):
+        size = len(windows[index].ids)
+        if groups and (len(groups[-1]) + 1) * size <= tokens:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """Where one window lies in a post: positions `begin` to `end`, words `first` to `last`, of which

@@ -289,7 +289,7 @@ def test_help_says_what_commands_of_packages_do_and_imports_none_of_them() -> No
     assert done.returncode == 0, done.stderr
     told = " ".join(done.stdout.split())
     assert "models Get the pretrained encoders that networks are built on" in told
-    assert "recipes List and show the recipes" in told
+    assert "recipes List, show and run the recipes" in told
 
 
 def test_the_plan_names_its_files_and_bytes(hub: Hub, tiny_encoder: Path) -> None:

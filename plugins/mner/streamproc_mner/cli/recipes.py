@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc_mner.cli.run_recipes import command as run_command
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
 @click.group("recipes")
 def command() -> None:
-    """List and show the recipes: every system of the five papers, as data over a plugin's settings."""
+    """List, show and run the recipes: every system of the five papers, as data over a plugin's settings."""
+
+
+command.add_command(run_command)
 
 
 @command.command("list")

@@ -22,6 +22,8 @@ def read_posts(
     types: Sequence[str] = ENTITY_TYPES,
     pictures: ExtractedPictures | None = None,
     widths: Mapping[Modality, int] | None = None,
+    *,
+    repair: bool = False,
 ) -> list[LabelledPost]:
     """The posts of one file, in the convention of live posts.
 
@@ -32,11 +34,12 @@ def read_posts(
             names (`image`), or the one whose file is named as the post. What the record says itself
             goes above it.
         widths: of vectors, where there are several: `global`.
+        repair: see `read_records`.
 
     Raises:
         InputError: cannot be read; names file and line, or the post.
     """
-    records = read_records(path)
+    records = read_records(path, repair=repair)
     posts = []
     for record, post in zip(records, normalise(records, types), strict=True):
         visuals = visuals_of(record)

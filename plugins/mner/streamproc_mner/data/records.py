@@ -1,4 +1,4 @@
-"""Reading labelled posts from files: JSON Lines of tokens and tags, and CoNLL.
+"""Labelled posts from files: JSON Lines of tokens and tags, or columns.
 
 Both give the tokens as the file has them; `normaliser` brings them to the convention of live
 posts.
@@ -6,20 +6,34 @@ posts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from streamproc.errors import InputError
 from streamproc.vision.visuals import DetectedObject
+from streamproc_mner.data.conll import ColumnPost, read_columns
+from streamproc_mner.data.lines import BadLine, read_lines
+from streamproc_mner.data.tags import Fault, faults, is_tag, to_bio2
+
+_OBJECT: Final = re.compile(r"\s*\{.*\}\s*$")
+_CONTROL: Final = re.compile(r"[\t\n\r\0]")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled post as a data set has it: tokens with BIO tags, and what is known of its picture.
+    """One labelled post as a data set has it: tokens with BIO2 tags, and what is known of its picture.
 
     Attributes:
         id: of the post, or of its picture.
@@ -40,17 +54,137 @@ class Record:
     image: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UncheckedRecord:
+    """A post of a file, of whose tags nobody has seen yet which scheme they keep.
+
+    Attributes:
+        line: the number of its first line.
+        rows: the number of each token's line in a file of columns.
+    """
+
+    record: Record
+    line: int
+    rows: tuple[int, ...] | None
+
+    def bad_line(self, fault: Fault) -> BadLine:
+        """Where a fault of its tags stands in the file."""
+        if self.rows is not None:
+            return BadLine(self.rows[fault.index], fault.message)
+        return BadLine(self.line, f"tags.{fault.index}: {fault.message}")
+
+
+def read_records(path: Path, *, repair: bool = False) -> list[Record]:
+    """Read a file of labelled posts in BIO2.
+
+    Args:
+        path: of the file: JSON Lines where its name ends in `.jsonl` or it begins with an object, else
+            columns (see `read_columns`).
+        repair: let an `I-` that continues nothing begin an entity, instead of refusing it.
+
+    Raises:
+        InputError: cannot be read, holds no posts, or a line is not what it should be; names file and
+            line.
+    """
+    records = []
+    for item in read_unchecked(path):
+        bad = item if isinstance(item, BadLine) else _first_fault(item, repair)
+        if bad is not None:
+            raise bad.error(path)
+        if isinstance(item, UncheckedRecord):
+            records.append(replace(item.record, tags=tuple(to_bio2(item.record.tags))))
+    return records
+
+
+def read_unchecked(path: Path) -> Iterator[UncheckedRecord | BadLine]:
+    """The posts of a file and the lines that are none, in order.
+
+    Raises:
+        InputError: cannot be read, or holds no posts.
+    """
+    lines = read_lines(path)
+    count = 0
+    objects = path.suffix == ".jsonl" or _OBJECT.match(next(filter(None, lines), "")) is not None
+    for item in _jsonl(lines) if objects else map(_of_columns, read_columns(lines)):
+        count += 1
+        yield item
+    if not count:
+        raise InputError(f"{path}: holds no posts: expected tokens with tags")
+
+
+def _first_fault(post: UncheckedRecord, repair: bool) -> BadLine | None:
+    """What keeps a post from being used, with the way out."""
+    if not post.record.tokens:
+        return BadLine(post.line, "a post without tokens; streamproc data convert leaves it out")
+    for fault in faults(post.record.tags):
+        bad = post.bad_line(fault)
+        if fault.mendable and not repair:
+            return bad._replace(message=f"{bad.message}; streamproc data convert --repair mends it")
+        if not fault.mendable:
+            other = is_tag(post.record.tags[fault.index])
+            way_out = "; streamproc data convert brings other schemes to BIO2" if other else ""
+            return bad._replace(message=f"{bad.message}{way_out}")
+    return None
+
+
+def _of_columns(item: ColumnPost | BadLine) -> UncheckedRecord | BadLine:
+    if isinstance(item, BadLine):
+        return item
+    return UncheckedRecord(
+        Record(item.name, tuple(item.tokens), tuple(item.tags)), item.line, tuple(item.rows)
+    )
+
+
+def _jsonl(lines: Sequence[str]) -> Iterator[UncheckedRecord | BadLine]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            read = _JsonRecord.model_validate_json(line)
+        except ValidationError as error:
+            yield BadLine(number, _explain(error))
+        else:
+            yield UncheckedRecord(read.as_record(), number, None)
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        return f"no {where!r}: expected a labelled post, with tokens and tags"
+    return f"{where or 'line'}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _without_control(token: str) -> str:
+    if not token:
+        raise ValueError("an empty token")
+    found = _CONTROL.search(token)
+    if found:
+        raise ValueError(f"a token that holds {found[0]!r}: {token[:40]!r}")
+    return token
+
+
 class _JsonRecord(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     id: str | int = ""
-    tokens: list[Annotated[str, Field(min_length=1)]]
-    tags: list[Annotated[str, Field(pattern=r"^(O|[BI]-\S+)$")]]
+    tokens: tuple[Annotated[str, AfterValidator(_without_control)], ...]
+    tags: tuple[str, ...]
     captions: dict[str, str] = {}
     objects: tuple[DetectedObject, ...] = ()
     ocr: tuple[str, ...] | None = None
     alt: str | None = None
     image: str | None = None
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        """Numbers become text, for the check of tags to say what is wrong with them."""
+        return (
+            [str(tag) if isinstance(tag, int) else tag for tag in value]
+            if isinstance(value, list)
+            else value
+        )
 
     @field_validator("captions", mode="before")
     @classmethod
@@ -75,51 +209,15 @@ class _JsonRecord(BaseModel):
             raise ValueError(f"{len(self.tokens)} tokens, but {len(self.tags)} tags")
         return self
 
-
-def read_records(path: Path) -> list[Record]:
-    """Read a file of labelled posts: `.jsonl` as JSON Lines, anything else as CoNLL.
-
-    Raises:
-        InputError: cannot be read, or a line is not what it should be; names file and line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    return list(_jsonl(path, lines) if path.suffix == ".jsonl" else _conll(path, lines))
-
-
-def _jsonl(path: Path, lines: Sequence[str]) -> Iterator[Record]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            read = _JsonRecord.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "line"
-            raise InputError(f"{path}:{number}: {where}: {first['msg']}") from None
-        yield Record(
-            str(read.id), tuple(read.tokens), tuple(read.tags), read.captions,
-            read.objects, read.ocr, read.alt, read.image,
-        )  # fmt: skip
-
-
-def _conll(path: Path, lines: Sequence[str]) -> Iterator[Record]:
-    """Token and tag in the first and last column; an empty line ends a post; `IMGID:` names it."""
-    name = ""
-    tokens: list[str] = []
-    tags: list[str] = []
-    for number, line in enumerate([*lines, ""], start=1):
-        columns = line.split()
-        if not columns:
-            if tokens:
-                yield Record(name, tuple(tokens), tuple(tags))
-            name, tokens, tags = "", [], []
-        elif len(columns) == 1 and columns[0].startswith("IMGID:"):
-            name = columns[0].removeprefix("IMGID:")
-        elif len(columns) >= 2 and (columns[-1] == "O" or columns[-1][:2] in ("B-", "I-")):
-            tokens.append(columns[0])
-            tags.append(columns[-1])
-        else:
-            raise InputError(f"{path}:{number}: expected a token and its BIO tag, got {line[:80]!r}")
+    def as_record(self) -> Record:
+        """The post without what checks it."""
+        return Record(
+            str(self.id),
+            self.tokens,
+            self.tags,
+            self.captions,
+            self.objects,
+            self.ocr,
+            self.alt,
+            self.image,
+        )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.labels import Span
@@ -43,6 +43,76 @@ class Score:
         }
 
 
+def total(scores: Iterable[Score]) -> Score:
+    """The score of several posts together: their counts are added up."""
+    gold = predicted = correct = 0
+    for score in scores:
+        gold, predicted = gold + score.gold, predicted + score.predicted
+        correct += score.correct
+    return Score(gold, predicted, correct)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPost:
+    """What of one post is judged.
+
+    Attributes:
+        gold: entities over its words.
+        found: the same, predicted.
+        strays: predicted entities whose borders are no words' borders, over the words that they
+            touch. Each counts as predicted, and none can be right.
+    """
+
+    gold: frozenset[Span]
+    found: frozenset[Span]
+    strays: tuple[Span, ...] = ()
+
+    @property
+    def correct(self) -> frozenset[Span]:
+        """Entities that were found with their borders and their type."""
+        return self.gold & self.found
+
+    def score(self) -> Score:
+        """Of this post alone."""
+        return Score(len(self.gold), len(self.found) + len(self.strays), len(self.correct))
+
+    def only(self, keep: Callable[[Span], bool]) -> JudgedPost:
+        """The post with some of its entities."""
+        return JudgedPost(
+            frozenset(filter(keep, self.gold)),
+            frozenset(filter(keep, self.found)),
+            tuple(filter(keep, self.strays)),
+        )
+
+    def untyped(self) -> JudgedPost:
+        """The post with entities that have borders and no type: segmentation."""
+        return JudgedPost(
+            frozenset(replace(span, type="") for span in self.gold),
+            frozenset(replace(span, type="") for span in self.found),
+            tuple(replace(span, type="") for span in self.strays),
+        )
+
+
+def judge(
+    posts: Sequence[LabelledPost],
+    predicted: Sequence[Sequence[Span]],
+    strays: Sequence[Sequence[Span]] | None = None,
+) -> list[JudgedPost]:
+    """What of each post is judged: where its data set does not label mentions, nothing that touches one.
+
+    Args:
+        posts: n posts, with gold entities.
+        predicted: entities over the words of each.
+        strays: see `JudgedPost`; none by default.
+    """
+    wrong = strays if strays is not None else [()] * len(posts)
+    judged = []
+    for post, found, astray in zip(posts, predicted, wrong, strict=True):
+        whole = JudgedPost(frozenset(post.spans), frozenset(found), tuple(astray))
+        judged.append(whole if post.mentions_labelled else whole.only(_off_mentions(post)))
+    return judged
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Scores of one data set.
@@ -50,12 +120,14 @@ class Evaluation:
     Attributes:
         overall: all entities; where the data set does not label mentions, without mentions.
         by_type: the same by type.
+        segmentation: the same by borders alone (moon2018 table 1, segmentation).
         without_mentions: entities that touch no name of a mentioned account.
         mentions: entities that do; `None` where the data set does not label them.
     """
 
     overall: Score
     by_type: dict[str, Score]
+    segmentation: Score
     without_mentions: Score
     mentions: Score | None
 
@@ -64,45 +136,45 @@ class Evaluation:
         return {
             "overall": self.overall.summary(),
             "by_type": {name: score.summary() for name, score in sorted(self.by_type.items())},
+            "segmentation": self.segmentation.summary(),
             "without_mentions": self.without_mentions.summary(),
             "mentions": self.mentions.summary() if self.mentions else None,
         }
 
 
-def evaluate_spans(posts: Sequence[LabelledPost], predicted: Sequence[Sequence[Span]]) -> Evaluation:
-    """Compare predicted with gold entities, mentions apart.
-
-    Args:
-        posts: n posts of one data set, with gold entities.
-        predicted: entities over the words of each.
-    """
-    gold = {(index, span) for index, post in enumerate(posts) for span in post.spans}
-    found = {(index, span) for index, spans in enumerate(predicted) for span in spans}
-    gold_mentions, found_mentions = _on_mentions(posts, gold), _on_mentions(posts, found)
-    labelled = any(post.mentions_labelled for post in posts)
-    rest = _score(gold - gold_mentions, found - found_mentions)
-    if not labelled:
-        gold, found = gold - gold_mentions, found - found_mentions
-    types = sorted({span.type for _, span in gold | found})
+def evaluate_spans(
+    posts: Sequence[LabelledPost],
+    predicted: Sequence[Sequence[Span]],
+    strays: Sequence[Sequence[Span]] | None = None,
+) -> Evaluation:
+    """Compare predicted with gold entities, mentions apart; the arguments are those of `judge`."""
+    judged = judge(posts, predicted, strays)
+    rest = [post.only(_off_mentions(labelled)) for post, labelled in zip(judged, posts, strict=True)]
+    overall, without = total(post.score() for post in judged), total(post.score() for post in rest)
+    mentions = Score(
+        overall.gold - without.gold,
+        overall.predicted - without.predicted,
+        overall.correct - without.correct,
+    )
     return Evaluation(
-        overall=_score(gold, found),
-        by_type={name: _score(_of_type(gold, name), _of_type(found, name)) for name in types},
-        without_mentions=rest,
-        mentions=_score(gold_mentions, found_mentions) if labelled else None,
+        overall=overall,
+        by_type={name: total(_of_type(post, name) for post in judged) for name in types_of(judged)},
+        segmentation=total(post.untyped().score() for post in judged),
+        without_mentions=without,
+        mentions=mentions if any(post.mentions_labelled for post in posts) else None,
     )
 
 
-def _on_mentions(posts: Sequence[LabelledPost], spans: Iterable[tuple[int, Span]]) -> set[tuple[int, Span]]:
-    return {
-        (index, span)
-        for index, span in spans
-        if not posts[index].mentions.isdisjoint(range(span.start, span.end))
-    }
+def types_of(judged: Iterable[JudgedPost]) -> list[str]:
+    """All types, of gold and of predicted entities, sorted."""
+    return sorted(
+        {span.type for post in judged for spans in (post.gold, post.found, post.strays) for span in spans}
+    )
 
 
-def _of_type(spans: Iterable[tuple[int, Span]], name: str) -> set[tuple[int, Span]]:
-    return {(index, span) for index, span in spans if span.type == name}
+def _of_type(post: JudgedPost, name: str) -> Score:
+    return post.only(lambda span: span.type == name).score()
 
 
-def _score(gold: set[tuple[int, Span]], found: set[tuple[int, Span]]) -> Score:
-    return Score(len(gold), len(found), len(gold & found))
+def _off_mentions(post: LabelledPost) -> Callable[[Span], bool]:
+    return lambda span: post.mentions.isdisjoint(range(span.start, span.end))

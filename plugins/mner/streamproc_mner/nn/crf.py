@@ -32,6 +32,10 @@ class CRF(nn.Module):
     Args:
         labels: the L labels in the order of the emissions' last axis.
 
+    Attributes:
+        smoothing: share of a training loss that asks for all labels alike at each word; see
+            `log_likelihood`.
+
     BIO is enforced in decoding and in posteriors on request (`constrained`), and never in the
     likelihood's denominator, so that training also learns that `I-` follows nothing else.
     """
@@ -45,11 +49,15 @@ class CRF(nn.Module):
         self.start_limits: Tensor
         self.transition_limits: Tensor
         self.register_buffer("start_limits", torch.from_numpy(start_constraints(labels)), persistent=False)
+        self.smoothing = 0.0
         limits = torch.from_numpy(transition_constraints(labels))
         self.register_buffer("transition_limits", limits, persistent=False)
 
     def log_likelihood(self, emissions: Tensor, gold: Tensor, mask: Tensor) -> Tensor:
         """log p(gold) of each post; with unknown labels, of all sequences that agree with the known ones.
+
+        In training with `smoothing` s it is (1 - s) log p(gold) + s sum_i mean_l log p(y_i = l): label
+        smoothing (Szegedy et al. 2016) of the posteriors of words.
 
         Args:
             emissions: (B, T, L).
@@ -61,7 +69,11 @@ class CRF(nn.Module):
         """
         choices = torch.arange(emissions.shape[-1], device=emissions.device)
         agrees = (gold.unsqueeze(-1) == choices) | (gold == UNKNOWN).unsqueeze(-1)
-        return self.log_agreement(emissions, agrees, mask)
+        likelihood = self.log_agreement(emissions, agrees, mask)
+        if not (self.training and self.smoothing):
+            return likelihood
+        everything = (self.log_posteriors(emissions, mask).mean(dim=-1) * mask).sum(dim=-1)
+        return (1.0 - self.smoothing) * likelihood + self.smoothing * everything
 
     def log_agreement(self, emissions: Tensor, agrees: Tensor, mask: Tensor) -> Tensor:
         """log p of all sequences whose every label is one of those that agree with what is known.

@@ -95,6 +95,7 @@ def save_tagger(
     limits: Limits,
     metrics: Mapping[str, Any],
     card: str,
+    temperature: float = 1.0,
 ) -> None:
     """Save a trained network so that its plugin can serve it; see `write_model`.
 
@@ -108,6 +109,7 @@ def save_tagger(
         limits: of length.
         metrics: for `metrics.json`.
         card: for `README.md`.
+        temperature: see `SavedConfig`.
 
     Raises:
         PluginError: what was saved could not be served: the tokenizer or the vocabulary lacks, or a
@@ -135,6 +137,7 @@ def save_tagger(
         encoders=network.encoder_configs,
         metrics=metrics,
         card=card,
+        temperature=temperature,
     )
 
 

@@ -172,10 +172,10 @@ class Tagger(nn.Module, ABC):
         """The training objective, a mean over posts: by default the CRF's negative log-likelihood.
 
         Args:
-            inputs: B posts, one window each.
+            inputs: posts, one window each.
             gold: (B, T) label indices, `UNKNOWN` where not known.
-            text: the same posts without what was seen, for networks that train on both views
-                (`trains_on_both_views`).
+            text: for networks that train on both views (`trains_on_both_views`), B posts without what
+                was seen; the first of them are those of `inputs`.
 
         Returns:
             Scalar.

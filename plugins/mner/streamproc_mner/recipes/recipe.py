@@ -32,21 +32,46 @@ class Training(_Frozen):
     Attributes:
         optimizer: adagrad has one learning rate for everything, `head_rate`.
         encoder_rate: of pretrained encoders.
+        input_rate: of embeddings that are added to a pretrained encoder's; by default `head_rate`.
         head_rate: of everything else.
         batch: posts.
+        weight_decay: of the matrices of pretrained encoders.
+        warm_up: share of all steps in which the rates rise; then they fall to 0 linearly.
         clip: largest norm of the gradient; `None` for no clipping.
+        patience: training ends after so many epochs without a better F1 on the dev posts; `None`: never.
+        held_out: share of the training posts that is cut off as dev posts where the data has none.
+        share: of the training posts that are trained on.
+        averaged: at the end the weights of the last 2, 3, ... up to so many epochs are averaged, and
+            the mean that is best on the dev posts is kept, if it is better than any epoch.
+        label_smoothing: share of the loss that asks for all labels alike at each word.
         pictures: `another` trains each post with another post's picture.
+        context: `made` makes visual context of changing kinds up, as a post may meet it in the stream.
+        context_share: of each batch that is read with what was seen in its pictures; networks that
+            train on both views read all of it without, too.
+        mlm_epochs: passes over the training posts' text in which the encoder learns to fill in masked
+            sub-tokens, before anything else (task-adaptive pre-training).
+        mlm_rate: its learning rate.
     """
 
     optimizer: Literal["adamw", "adagrad"] = "adamw"
     encoder_rate: float = Field(default=5e-5, gt=0)
+    input_rate: float | None = Field(default=None, gt=0)
     head_rate: float = Field(default=5e-5, gt=0)
     batch: int = Field(default=16, ge=1)
-    epochs: int = Field(default=10, ge=1)
+    epochs: int = Field(default=10, ge=1, le=1000)
     weight_decay: float = Field(default=0.01, ge=0)
     warm_up: float = Field(default=0.1, ge=0, lt=1)
     clip: float | None = Field(default=None, gt=0)
+    patience: int | None = Field(default=None, ge=1)
+    held_out: float = Field(default=0.1, gt=0, lt=1)
+    share: float = Field(default=1.0, gt=0, le=1)
+    averaged: int = Field(default=1, ge=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     pictures: Literal["own", "another"] = "own"
+    context: Literal["own", "made"] = "own"
+    context_share: float = Field(default=1.0, ge=0, le=1)
+    mlm_epochs: int = Field(default=0, ge=0)
+    mlm_rate: float = Field(default=1e-4, gt=0)
 
 
 class Published(_Frozen):

@@ -44,12 +44,13 @@ def round_to_half(network: nn.Module) -> None:
             parameter.copy_(parameter.half().float())
 
 
-def export_onnx(network: ContextTagger, path: Path) -> None:
+def export_onnx(network: ContextTagger, path: Path, *, half: bool = True) -> None:
     """Write the network, from its inputs to the emissions, as one ONNX file.
 
     Args:
-        network: in evaluation mode, its attention implementation `eager`, rounded.
+        network: in evaluation mode, its attention implementation `eager`; rounded, where `half`.
         path: of the file.
+        half: store weights in half precision.
     """
     example = (
         torch.ones((2, 7), dtype=torch.int64),
@@ -72,7 +73,8 @@ def export_onnx(network: ContextTagger, path: Path) -> None:
     )
     assert program is not None  # dynamo=True returns it
     model = program.model_proto
-    store_as_half(model)
+    if half:
+        store_as_half(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 

@@ -1,0 +1,173 @@
+"""`streamproc train`: a model from a recipe and labelled posts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamproc.errors import SettingsError
+
+if TYPE_CHECKING:
+    from streamproc_mner.training.run import Trained
+
+
+@click.command("train")
+@click.argument("recipe")
+@click.option(
+    "--data",
+    required=True,
+    multiple=True,
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With train.jsonl (or .txt, .conll), maybe dev, valid, test. Several are trained on together.",
+)
+@click.option(
+    "--out",
+    required=True,
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The run's folder; the model comes into its folder `model`. A run that was stopped goes on.",
+)
+@click.option(
+    "--pictures",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="What `streamproc extract --out` saw in the posts' pictures.",
+)
+@click.option("--encoder", metavar="NAME", help="In the place of the recipe's: a name or a folder.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=13, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="bfloat16: computed with where that is safe; half the time on GPUs and newer CPUs.",
+)
+@click.option(
+    "--pretrain-mlm",
+    metavar="EPOCHS",
+    type=click.IntRange(1),
+    help="First teach the encoder the posts' text, by masked sub-tokens, for so many epochs.",
+)
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe: training.epochs=3."
+)
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Let an I- tag that continues nothing begin an entity.",
+)
+@click.option("--name", help="Of the model; by default the recipe's.")
+@click.option("--threads", type=click.IntRange(1), help="Of the CPU; by default as many as torch takes.")
+@click.option("--again", is_flag=True, help="Start over where --out holds a run.")
+@click.option("--json", "as_json", is_flag=True, help="The result for scripts.")
+def command(
+    recipe: str,
+    data: tuple[Path, ...],
+    out: Path,
+    pictures: Path | None,
+    encoder: str | None,
+    seed: int,
+    device: str,
+    precision: str,
+    pretrain_mlm: int | None,
+    changes: tuple[str, ...],
+    repair: bool,
+    name: str | None,
+    threads: int | None,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Train a recipe on labelled posts.
+
+    RECIPE is a name of `streamproc recipes list`, or a TOML file as `streamproc recipes show` prints it.
+    What is kept is the epoch that is best on the dev posts. Ctrl-C keeps the best so far as a model; the
+    same command goes on from the last whole epoch, and comes to the same result as an unbroken run.
+    """
+    from streamproc_mner.recipes.changing import wanted_recipe
+
+    if pretrain_mlm is not None:
+        changes = (*changes, f"training.mlm_epochs={pretrain_mlm}")
+    wanted = wanted_recipe(recipe, changes, encoder)
+    with _needs_torch():
+        import torch
+
+        from streamproc_mner.training.claim import Wanted
+        from streamproc_mner.training.run import Run
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if again and out.exists():
+        _start_over(out)
+    asked = Wanted(wanted, data, out, seed, device, precision, pictures, name or wanted.name, repair)
+    with _sigterm_as_interrupt():
+        try:
+            trained = Run(asked, lambda line: click.echo(line, err=True)).train()
+        except KeyboardInterrupt:
+            click.echo("stopped before the end of the first epoch: nothing is kept", err=True)
+            sys.exit(130)
+    if as_json:
+        click.echo(json.dumps({**asdict(trained), "model": str(trained.model)}))
+    else:
+        _print(trained)
+    sys.exit(130 if trained.stopped else 0)
+
+
+def _print(trained: Trained) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("span F1 in percent")
+    table.add_column("dev", justify="right")
+    table.add_column("reported", justify="right")
+    for key, value in trained.dev.items():
+        if "/" in key:
+            table.add_row(key, f"{value:.2f}", "")
+    for key, value in trained.reported.items():
+        table.add_row(key, "", f"{value:.2f}")
+    console = Console()
+    console.print(table)
+    if trained.stopped:
+        console.print(f"stopped after epoch {trained.epochs}; the same command goes on from there")
+    console.print(f"{trained.model}: {trained.chosen}, dev F1 {trained.dev['dev_f1']:.2f}", soft_wrap=True)
+
+
+def _start_over(out: Path) -> None:
+    """Empty the folder of a run, and of nothing else."""
+    if not (out / "run.json").is_file():
+        if any(out.iterdir()):
+            raise SettingsError(f"--again: {out} is not empty and holds no run: name another --out")
+        return
+    shutil.rmtree(out)
+
+
+@contextmanager
+def _needs_torch() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise SettingsError(f"training needs {error.name}: pip install 'streamproc-mner[train]'") from error
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """A supervisor's stop is as good as Ctrl-C."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

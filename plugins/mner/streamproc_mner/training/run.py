@@ -1,0 +1,239 @@
+"""A training run from recipe and data to a saved model: what `streamproc train` does."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from streamproc.errors import InputError, SettingsError
+from streamproc.vision.extracted import ExtractedPictures
+from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
+from streamproc_mner.nn.stored import save_tagger
+from streamproc_mner.nn.tagger import Parts, Tagger
+from streamproc_mner.recipes.building import build_network
+from streamproc_mner.tagging import Encoder
+from streamproc_mner.torch_serving import encoder_of, usable_device
+from streamproc_mner.training.card import model_card
+from streamproc_mner.training.checkpoints import Checkpoints
+from streamproc_mner.training.claim import Wanted, claim, describe
+from streamproc_mner.training.examples import Examples
+from streamproc_mner.training.judging import Judging, as_served, views_of
+from streamproc_mner.training.masked_lm import pretrain
+from streamproc_mner.training.splits import read_splits
+from streamproc_mner.training.temperature import collect_scores, fit_temperature
+from streamproc_mner.training.trainer import PRECISIONS, Trainer, make_deterministic
+from streamproc_mner.vocabulary import Vocabulary
+
+MODEL: Final = "model"
+PRETRAINED: Final = "pretrained.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a run.
+
+    Attributes:
+        model: folder of the saved model.
+        epochs: that were trained.
+        chosen: which weights were kept, in words.
+        dev: their scores on the dev posts, in percent.
+        reported: the same on `valid` and `test`.
+        stopped: somebody stopped it before its end.
+    """
+
+    model: Path
+    epochs: int
+    chosen: str
+    dev: Mapping[str, float]
+    reported: Mapping[str, float]
+    stopped: bool
+
+
+class Run:
+    """One training run.
+
+    Args:
+        wanted: what is trained on what.
+        told: gets a line whenever there is something to say.
+
+    Raises:
+        InputError: the data cannot be read, or the folder holds another run.
+        PluginError: the recipe's plugin or encoder is not here.
+        SettingsError: a setting does not fit the network.
+    """
+
+    def __init__(self, wanted: Wanted, told: Callable[[str], None]) -> None:
+        self._wanted = wanted
+        self._told = told
+        make_deterministic(wanted.seed)
+        self._device = usable_device(_device(wanted.device))
+        recipe, training = wanted.recipe, wanted.recipe.training
+        names = [folder.resolve().name for folder in wanted.data]
+        if len(set(names)) < len(names):
+            raise SettingsError(
+                f"--data: two folders of one name ({max(names, key=names.count)}): rename one"
+            )
+        pictures = None if wanted.pictures is None else ExtractedPictures(wanted.pictures)
+        widths = {"global": 1024} if recipe.network.get("picture_width") == 1024 else {}
+        self._splits = [
+            read_splits(
+                folder, recipe.types, held_out=training.held_out, share=training.share,
+                seed=wanted.seed, pictures=pictures, widths=widths,  # type: ignore[arg-type]
+                repair=wanted.repair,
+            )
+            for folder in wanted.data
+        ]  # fmt: skip
+        self._described = describe(wanted, {splits.name: splits.digests for splits in self._splits})
+        claim(wanted.out, self._described)
+        self._train = [post for splits in self._splits for post in splits.train]
+        self._vocabulary = Vocabulary.of(post.words for post in self._train)
+        self._names: dict[str, str] = {}
+        self._network = self._build().to(self._device)
+        self._tokenizer = self._find_tokenizer()
+        self._encoder: Encoder = encoder_of(
+            self._network, self._tokenizer or Path(), self._vocabulary, recipe.limits
+        )
+        self._views = {
+            splits.name: views_of(splits.dev, self._network, training.context) for splits in self._splits
+        }
+
+    def train(self) -> Trained:
+        """Train, choose, calibrate, save, report.
+
+        Raises:
+            TrainingFailed: it cannot go on.
+        """
+        recipe, seed = self._wanted.recipe, self._wanted.seed
+        self._tell()
+        self._pretrain()
+        trainer = Trainer(
+            self._network,
+            Examples(self._train, self._network, self._encoder, recipe.training, seed, self._device),
+            recipe.training,
+            Checkpoints(self._wanted.out),
+            Judging(self._network, self._encoder, self._views, self._device),
+            seed=seed,
+            precision=PRECISIONS[self._wanted.precision],
+            device=self._device,
+        )
+        stopped = False
+        try:
+            trainer.run()
+        except KeyboardInterrupt:
+            if not trainer.log:
+                raise
+            stopped = True
+        chosen, dev = trainer.choose()
+        return self._finish(len(trainer.log), chosen, dev, stopped)
+
+    def _finish(self, epochs: int, chosen: str, dev: Mapping[str, float], stopped: bool) -> Trained:
+        """Calibrate, save, and report where the run came to its end."""
+        temperature = self._fit_temperature()
+        reported = {} if stopped else self._report()
+        folder = self._wanted.out / MODEL
+        found = Trained(folder, epochs, chosen, dev, reported, stopped)
+        save_tagger(
+            self._network,
+            folder,
+            plugin=self._wanted.recipe.plugin,
+            name=self._wanted.name,
+            tokenizer=self._tokenizer,
+            vocabulary=self._vocabulary if self._network.reads_vocabulary else None,
+            limits=self._wanted.recipe.limits,
+            metrics=self._metrics(found, temperature),
+            card=model_card(self._wanted.recipe, self._wanted.name, self._splits, found, self._wanted.seed),
+            temperature=temperature,
+        )
+        return found
+
+    def _fit_temperature(self) -> float:
+        """On the dev posts, in every view that they were judged in."""
+        model = as_served(self._network, self._encoder, self._device)
+        scores = [
+            collected
+            for views in self._views.values()
+            for posts in views.values()
+            for collected in collect_scores(model, posts, "image+text")
+        ]
+        return round(fit_temperature(model.decoder, scores).temperature, 4)
+
+    def _report(self) -> dict[str, float]:
+        scores: dict[str, float] = {}
+        context = self._wanted.recipe.training.context
+        for splits in self._splits:
+            for split, posts in splits.reported.items():
+                views = {f"{splits.name}/{split}": views_of(posts, self._network, context)}
+                judged = Judging(self._network, self._encoder, views, self._device)()
+                scores |= {key: value for key, value in judged.items() if "/" in key}
+        return scores
+
+    def _build(self) -> Tagger:
+        def find(role: str, name: str) -> Any:
+            self._names[role] = name
+            return find_encoder(name)
+
+        torch.manual_seed(self._wanted.seed)
+        return build_network(self._wanted.recipe, Parts(find, self._vocabulary))
+
+    def _find_tokenizer(self) -> Path | None:
+        if self._network.reads.positions == "words" and not self._names:
+            return None
+        return find_tokenizer(self._names.get("text") or next(iter(self._names.values())))
+
+    def _pretrain(self) -> None:
+        training = self._wanted.recipe.training
+        if not training.mlm_epochs:
+            return
+        encoder = getattr(self._network, "encoder", None)
+        if encoder is None or self._tokenizer is None or len(self._names) != 1:
+            raise SettingsError(
+                f"--pretrain-mlm: {self._wanted.recipe.name} has no single text encoder to pretrain"
+            )
+        losses = pretrain(
+            encoder, self._tokenizer, self._train, training, seed=self._wanted.seed,
+            device=self._device, kept=self._wanted.out / PRETRAINED,
+        )  # fmt: skip
+        if losses:
+            self._told(f"masked-LM loss {losses[0]:.3f} → {losses[-1]:.3f}")
+
+    def _metrics(self, found: Trained, temperature: float) -> dict[str, Any]:
+        return {
+            **self._described,
+            "chosen": found.chosen,
+            "epochs": found.epochs,
+            "stopped": found.stopped,
+            "dev": dict(found.dev),
+            "reported": dict(found.reported),
+            "temperature": temperature,
+            "posts": {s.name: {"train": len(s.train), "dev": len(s.dev)} for s in self._splits},
+            "made_with": {"python": platform.python_version(), "torch": torch.__version__},
+        }
+
+    def _tell(self) -> None:
+        for splits in self._splits:
+            self._told(
+                f"{splits.name}: {len(splits.train)} posts to train on, {len(splits.dev)} to choose by, "
+                f"read as {', '.join(self._views[splits.name])}"
+            )
+        reads = self._network.reads
+        wanted = {*reads.kinds, *((reads.picture.modality,) if reads.picture else ())}
+        if wanted and self._wanted.recipe.training.context == "own":
+            named = " or ".join(sorted(wanted))
+            seen = sum(bool(wanted.intersection(post.visuals)) for post in self._train)
+            if not seen:
+                raise InputError(
+                    f"{self._wanted.recipe.name} reads {named}, and no post to train on has any: look at "
+                    "their pictures with `streamproc extract`, and name its --out with --pictures"
+                )
+            self._told(f"{seen} of {len(self._train)} posts have {named}")
+        weights = sum(parameter.numel() for parameter in self._network.parameters())
+        self._told(f"{self._wanted.recipe.name}: {weights:,} weights, on {self._device}")
+
+
+def _device(name: str) -> str:
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
