@@ -70,6 +70,11 @@ class Crf(_Frozen):
             end=tuple(scores.end.tolist()),
         )
 
+    def is_of(self, count: int) -> bool:
+        """Whether there is a score for each of so many labels."""
+        sizes = [len(self.start), len(self.end), len(self.transitions), *map(len, self.transitions)]
+        return all(size == count for size in sizes)
+
     def scores(self) -> CrfScores:
         """As arrays."""
         start, transitions, end = (

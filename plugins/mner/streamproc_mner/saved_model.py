@@ -148,8 +148,8 @@ def read_model(folder: Path, weights: WeightsFile, network: str | None = None) -
     labels = _read_labels(folder)
     if weights == "model.onnx" and config.crf is None:
         raise PluginError(f"{folder / CONFIG}: crf is missing; a model with {weights} needs it")
-    if config.crf is not None:
-        _check_crf(folder, config.crf, len(labels))
+    if config.crf is not None and not config.crf.is_of(len(labels)):
+        raise PluginError(f"{folder / CONFIG}: crf is not of {len(labels)} labels, as {LABELS} is")
     vocabulary = _read_vocabulary(folder)
     reads_words = weights == "model.safetensors" and not config.encoders
     present(folder / (VOCABULARY if reads_words else TOKENIZER))
@@ -296,9 +296,3 @@ def _read_labels(folder: Path) -> tuple[str, ...]:
     if labels[:1] != ["O"] or set(labels) != complete or len(labels) != len(complete):
         raise PluginError(f"{path}: expected O first, then B- and I- of each type, each once; got {labels}")
     return tuple(labels)
-
-
-def _check_crf(folder: Path, crf: Crf, count: int) -> None:
-    sizes = [len(crf.start), len(crf.end), len(crf.transitions), *map(len, crf.transitions)]
-    if any(size != count for size in sizes):
-        raise PluginError(f"{folder / CONFIG}: crf is not of {count} labels, as {LABELS} is")

@@ -43,7 +43,7 @@ FAMILIES: dict[str, tuple[str, Any, dict[str, Any]]] = {
 REFUSED: dict[str, tuple[str, Any, dict[str, Any], str]] = {
     "cells": ("ita", ItaTagger, {"picture": "grid", "picture_width": 6}, "reads a picture's vectors"),
     "padded": ("bert-crf", BertTagger, {"labels": "pad-as-authors"}, "labels the other sub-tokens PAD"),
-    "words": ("bilstm-crf", BiLstmTagger, WORDS, "looks up words or characters"),
+    "words": ("bilstm-crf", BiLstmTagger, {"picture": "none"}, "looks up words or characters"),
 }
 SERVED = {"bert-crf": BertCrf, "ita": Ita}
 

@@ -85,10 +85,6 @@ def _load(folder: Path) -> TaggerModel:
     return OnnxTagger(OnnxTaggerConfig(threads=1)).load(folder, "cpu")
 
 
-def _edit(path: Path, **changes: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
 def _with_picture(text: str) -> FusionInput:
     writing = OcrText((OcrLine("NBA news tonight", 0.9, (0.0, 0.0, 1.0, 1.0)),))
     captions = Captions(("a man with a dog", "a photo of a man"), (-0.1, -0.2))
@@ -237,63 +233,6 @@ def test_handles_are_tagged_only_on_request(folder: Path, network: ContextTagger
         (tagging,) = model.tag([post])
         assert [entity.text for entity in tagging.entities] == expected
     assert tagging.entities[-1] == Entity("warriors", "PER", 8, 16, pytest.approx(1.0, abs=1e-3))
-
-
-@pytest.mark.parametrize("name", ["config.json", "labels.json", "tokenizer.json", "model.onnx"])
-def test_a_missing_file_is_named(copy: Path, name: str) -> None:
-    (copy / name).unlink()
-    with pytest.raises(PluginError, match=f"{name}: missing"):
-        _load(copy)
-
-
-def test_weights_that_are_cut_short_are_refused(copy: Path) -> None:
-    path = copy / "model.onnx"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(PluginError, match=r"model\.onnx: \d+ bytes that are not the \d+ .*get it again"):
-        _load(copy)
-
-
-def test_changed_weights_are_refused(copy: Path) -> None:
-    path = copy / "model.onnx"
-    raw = bytearray(path.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    path.write_bytes(raw)
-    with pytest.raises(PluginError, match="corrupt, cut short or of another model"):
-        _load(copy)
-
-
-def test_a_newer_format_is_refused_with_what_to_do(copy: Path) -> None:
-    _edit(copy / "config.json", format=2, surprise=True)
-    with pytest.raises(PluginError, match=r"format 2 is newer than 1.*upgrade streamproc-mner"):
-        _load(copy)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
-        ({"crf": None}, "crf is missing"),
-        ({"crf": {"start": [0], "transitions": [[0]], "end": [0]}}, "crf is not of 9 labels"),
-        ({"name": ""}, "name"),
-    ],
-)
-def test_a_wrong_config_is_refused(copy: Path, changes: dict[str, object], message: str) -> None:
-    _edit(copy / "config.json", **changes)
-    with pytest.raises(PluginError, match=message):
-        _load(copy)
-
-
-@pytest.mark.parametrize("content", ["{", '{"a": 1}', '["B-PER", "O", "I-PER"]', '["O", "B-PER"]'])
-def test_wrong_labels_are_refused(copy: Path, content: str) -> None:
-    (copy / "labels.json").write_text(content)
-    with pytest.raises(PluginError, match=r"labels\.json"):
-        _load(copy)
-
-
-def test_a_pickle_beside_the_weights_is_refused(copy: Path) -> None:
-    (copy / "optimizer.pt").write_bytes(b"")
-    with pytest.raises(PluginError, match=r"optimizer\.pt: looks like a pickle"):
-        _load(copy)
 
 
 def test_a_torch_model_and_another_device_are_refused(copy: Path) -> None:

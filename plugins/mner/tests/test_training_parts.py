@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,13 +142,14 @@ def test_pretraining_lowers_the_loss_and_a_second_run_loads_it(tiny_encoder: Pat
     kept = tmp_path / "kept.safetensors"
     tokenizer = tiny_encoder / "tokenizer.json"
     device = torch.device("cpu")
-    losses = pretrain(encoder, tokenizer, posts, training, seed=1, device=device, kept=kept)
+    given: dict[str, Any] = {"seed": 1, "device": device, "precision": torch.float32, "kept": kept}
+    losses = pretrain(encoder, tokenizer, posts, training, **given)
     assert len(losses) == 8
     assert losses[-1] < 0.8 * losses[0]
     after = encoder.state_dict()
     assert any(not torch.equal(before[key], after[key]) for key in before)
     other = AutoModel.from_pretrained(tiny_encoder)
-    assert pretrain(other, tokenizer, posts, training, seed=1, device=device, kept=kept) == []
+    assert pretrain(other, tokenizer, posts, training, **given) == []
     assert all(torch.equal(other.state_dict()[key], tensor) for key, tensor in after.items())
 
 

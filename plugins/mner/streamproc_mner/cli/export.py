@@ -65,7 +65,8 @@ def command(model: str, out: Path, half: bool, int8: bool, calibrate: Path | Non
     with _progress() as advance:
         exported = export_model(source, out, half=half, calibration=calibration, advance=advance)
     if as_json:
-        click.echo(json.dumps(asdict(exported), default=str))
+        quick = exported.quick.model_dump(mode="json") if exported.quick else None
+        click.echo(json.dumps(asdict(exported) | {"folder": str(exported.folder), "quick": quick}))
     else:
         _tell(exported)
 

@@ -61,7 +61,7 @@ class InputPlan:
 
     def scaled(self, matrix: Floats) -> Floats:
         """W as it meets the rounded input: rows multiplied with the divisors, 0 for those apart."""
-        rows = matrix.copy() if self.divisors is None else matrix * self.divisors[:, None]
+        rows: Floats = matrix.copy() if self.divisors is None else matrix * self.divisors[:, None]
         rows[self.apart] = 0.0
         return rows
 
@@ -69,7 +69,8 @@ class InputPlan:
         """(R, K) vectors as the layers get them, divided."""
         divided = rows if self.divisors is None else rows / self.divisors
         steps = np.clip(np.rint(divided / self.step) + self.zero, 0, _STEPS)
-        return ((steps - self.zero) * self.step).astype(np.float32)
+        rounded: Floats = ((steps - self.zero) * self.step).astype(np.float32)
+        return rounded
 
 
 def plan_input(rows: Floats, matrix: Floats) -> InputPlan:
@@ -107,7 +108,8 @@ def _candidates(rows: Floats, matrix: Floats) -> Iterator[InputPlan]:
 def _divisors(largest: Floats, matrix: Floats, strength: float) -> Floats:
     rows = np.abs(matrix).max(axis=1)
     divisors = (largest + _TINY) ** strength / (rows + _TINY) ** (1 - strength)
-    return (divisors / np.exp(np.log(divisors).mean())).astype(np.float32)
+    centred: Floats = (divisors / np.exp(np.log(divisors).mean())).astype(np.float32)
+    return centred
 
 
 def _ranged(rows: Floats, divisors: Floats | None, apart: NDArray[np.int64]) -> InputPlan:

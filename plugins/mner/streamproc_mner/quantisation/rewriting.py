@@ -130,9 +130,9 @@ class Rewriter:
         self._graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
 
     def _add(self, kind: str, inputs: Sequence[str], output: str, **attributes: int) -> None:
-        self._nodes.append(
-            helper.make_node(kind, list(inputs), [output], name=f"{output}.{kind}", **attributes)
-        )
+        node = helper.make_node(kind, list(inputs), [output], name=f"{output}.{kind}")
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
 
     def _finish(self) -> None:
         """Put the new nodes into the graph, and leave out constants that nothing reads."""

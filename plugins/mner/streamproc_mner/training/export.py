@@ -7,6 +7,7 @@ weight gives it back as float32; ONNX Runtime folds these away when it loads the
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -60,17 +61,20 @@ def export_onnx(network: ContextTagger, path: Path, *, half: bool = True) -> Non
     )
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     axes = {0: batch, 1: length}
-    program = torch.onnx.export(
-        _Positions(network).eval(),
-        example,
-        input_names=INPUTS,
-        output_names=[OUTPUT],
-        dynamic_shapes=(axes, axes, axes, axes),
-        opset_version=OPSET,
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # All inputs share their axes, which torch remarks for each of them.
+        warnings.filterwarnings("ignore", message="# The axis name")
+        program = torch.onnx.export(
+            _Positions(network).eval(),
+            example,
+            input_names=INPUTS,
+            output_names=[OUTPUT],
+            dynamic_shapes=(axes, axes, axes, axes),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     assert program is not None  # dynamo=True returns it
     model = program.model_proto
     if half:

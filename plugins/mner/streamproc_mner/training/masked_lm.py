@@ -9,7 +9,7 @@ of the encoder, and g a linear layer, GELU and layer norm, which are thrown away
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -67,7 +67,9 @@ def pretrain(
     *,
     seed: int,
     device: torch.device,
+    precision: torch.dtype,
     kept: Path,
+    told: Callable[[str], None] = lambda _: None,
 ) -> list[float]:
     """Train an encoder in place, or load what an earlier run of the same folder made of it.
 
@@ -78,7 +80,9 @@ def pretrain(
         training: says for how many epochs, and at which rate.
         seed: of order and masks.
         device: where the encoder is.
+        precision: a shorter type than float32 is used where autocast says it may be.
         kept: file for the result.
+        told: gets a line after each epoch.
 
     Returns:
         The mean loss of each epoch; none where it was loaded.
@@ -105,10 +109,11 @@ def pretrain(
             desc=f"masked-LM epoch {epoch}/{training.mlm_epochs}",
         )  # fmt: skip
         for done, (ids, mask, goal) in enumerate(bar, start=1):
-            hidden = encoder(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
             places = goal != _IGNORED
-            scores = head(hidden[places.to(device)])
-            loss = nn.functional.cross_entropy(scores, goal[places].to(device))
+            with torch.autocast(device.type, dtype=precision, enabled=precision is not torch.float32):
+                read = encoder(input_ids=ids.to(device), attention_mask=mask.to(device))
+                scores = head(read.last_hidden_state[places.to(device)])
+            loss = nn.functional.cross_entropy(scores.float(), goal[places].to(device))
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(parameters, _CLIP)
@@ -117,6 +122,7 @@ def pretrain(
             total += loss.item()
             bar.set_postfix(loss=f"{total / done:.3f}")
         losses.append(total / texts.steps)
+        told(f"masked-LM epoch {epoch}/{training.mlm_epochs}: loss {losses[-1]:.3f}")
     draft = kept.with_name(f".{kept.name}.draft")
     save_file({key: tensor.contiguous() for key, tensor in encoder.state_dict().items()}, draft)
     draft.replace(kept)

@@ -120,6 +120,7 @@ class Run:
             seed=seed,
             precision=PRECISIONS[self._wanted.precision],
             device=self._device,
+            told=self._told,
         )
         stopped = False
         try:
@@ -194,12 +195,11 @@ class Run:
             raise SettingsError(
                 f"--pretrain-mlm: {self._wanted.recipe.name} has no single text encoder to pretrain"
             )
-        losses = pretrain(
-            encoder, self._tokenizer, self._train, training, seed=self._wanted.seed,
-            device=self._device, kept=self._wanted.out / PRETRAINED,
+        pretrain(
+            encoder, self._tokenizer, self._train, training, seed=self._wanted.seed, device=self._device,
+            precision=PRECISIONS[self._wanted.precision], kept=self._wanted.out / PRETRAINED,
+            told=self._told,
         )  # fmt: skip
-        if losses:
-            self._told(f"masked-LM loss {losses[0]:.3f} → {losses[-1]:.3f}")
 
     def _metrics(self, found: Trained, temperature: float) -> dict[str, Any]:
         return {

@@ -41,6 +41,7 @@ class Trainer:
         seed: of dropout; order and contexts have the same from `examples`.
         precision: a shorter type than float32 is used where autocast says it may be.
         device: where the network is.
+        told: gets a line after each epoch.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Trainer:
         seed: int,
         precision: torch.dtype,
         device: torch.device,
+        told: Callable[[str], None],
     ) -> None:
         self._network = network
         self._examples = examples
@@ -63,6 +65,7 @@ class Trainer:
         self._seed = seed
         self._precision = precision
         self._device = device
+        self._told = told
         self._optimizer = make_optimizer(network, training)
         steps = training.epochs * examples.steps
         self._schedule = make_schedule(self._optimizer, steps, training.warm_up)
@@ -87,6 +90,10 @@ class Trainer:
             entry = {"epoch": done, "loss": round(loss, 6), **scores}
             self._checkpoints.save(done, self._network, self._optimizer, self._schedule, entry)
             self._checkpoints.keep_only([*self._last(done), self.best()])
+            self._told(
+                f"epoch {done}/{self._training.epochs}: loss {loss:.3f}, dev F1 {scores['dev_f1']:.2f}"
+                + (", the best so far" if self.best() == done else "")
+            )
         return done
 
     @property
