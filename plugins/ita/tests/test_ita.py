@@ -22,16 +22,16 @@ from streamproc.vision.visuals import Captions, OcrLine, OcrText
 from streamproc_ita.plugin import Ita
 from streamproc_ita.tagger import ItaSettings, ItaTagger
 from streamproc_mner.collate import PostEncoder
-from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.data.normaliser import normalise
 from streamproc_mner.data.records import Record
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.stored import save_tagger, without_pooler
 from streamproc_mner.nn.tagger import Parts
+from streamproc_mner.recipes.recipe import Training
 from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
-from streamproc_mner.training.batches import LabelledBatches
-from streamproc_mner.training.loop import TrainingConfig, train
+from streamproc_mner.training.examples import Examples
+from streamproc_mner.training.optimizing import make_optimizer
 from streamproc_mner.windows import Limits
 
 LABELS = bio_labels(ENTITY_TYPES)
@@ -55,10 +55,13 @@ def folder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         network.output.weight.normal_(std=0.5)
     tokenizer = tiny_encoder / "tokenizer.json"
     posts = normalise(RECORDS)
-    batches = LabelledBatches(posts, PostEncoder.from_file(tokenizer, LIMITS), 2, 1)
-    config = TrainingConfig(epochs=1, batch=2, seen=1.0)
-    checkpoints = tmp_path_factory.mktemp("checkpoints")
-    train(network, batches, ContextMaker(posts, 1), LABELS, config, checkpoints, lambda _epoch, _loss: None)
+    training = Training(epochs=1, batch=2, context="made", encoder_rate=1e-4, head_rate=5e-3)
+    reader, cpu = PostEncoder.from_file(tokenizer, LIMITS), torch.device("cpu")
+    optimizer = make_optimizer(network, training)
+    for step in Examples(posts, network, reader, training, 1, cpu).epoch(1):
+        assert step.inputs is not None
+        network.loss(step.inputs, step.gold, step.text).backward()
+        optimizer.step()
     folder = tmp_path_factory.mktemp("saved") / "model"
     save_tagger(
         network,

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from streamproc.fusion.api import FusionInput
-from streamproc_mner.data.data_sets import read_data_sets
 from streamproc_mner.evaluation.contexts import contexts_of, tag_labelled
+from streamproc_mner.labels import ENTITY_TYPES
 from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
 from streamproc_mner.training.default_model import main
+from streamproc_mner.training.splits import read_splits
 
+RECIPE = Path(__file__).parents[2] / "mner_tweets_sm" / "recipe.toml"
 _POSTS = [
     (["Kevin", "Durant", "in", "Paris"], ["B-PER", "I-PER", "O", "B-LOC"]),
     (["Harry", "Potter", "at", "Google"], ["B-OTHER", "I-OTHER", "O", "B-ORG"]),
@@ -39,11 +41,11 @@ def test_trains_exports_measures_and_writes_a_model_that_is_served(
     data: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["--data", str(data), "--out", str(out), "--encoder", str(tiny_encoder), "--epochs", "2"]
-    assert main([*arguments, "--threads", "1"]) == 0
-    logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    arguments = [str(RECIPE), "--data", str(data), "--out", str(out), "--encoder", str(tiny_encoder)]
+    changes = ["--set", "training.epochs=2", "--set", "limits.window=128"]
+    assert main([*arguments, *changes, "--threads", "1"]) == 0
+    logged = [json.loads(line) for line in (out / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in logged] == [1, 2]
-    assert len(list((out / "checkpoints").iterdir())) == 2
 
     folder = out / "model"
     model = OnnxTagger(OnnxTaggerConfig(threads=1)).load(folder, "cpu")
@@ -52,10 +54,9 @@ def test_trains_exports_measures_and_writes_a_model_that_is_served(
     metrics = json.loads((folder / "metrics.json").read_text())
     measured = metrics["valid"]["twitter2017"]
     assert set(measured) == {"none", "captions", "alt", "noise"}
-    (_, data_set) = read_data_sets(data, ("twitter2015", "twitter2017"), 0.06, 13)
-    contexts = contexts_of(data_set.valid)["captions"]
-    found = tag_labelled(model, data_set.valid, contexts)
-    gold = {(i, span) for i, post in enumerate(data_set.valid) for span in post.spans}
+    valid = read_splits(data / "twitter2017", ENTITY_TYPES, held_out=0.06).reported["valid"]
+    found = tag_labelled(model, valid, contexts_of(valid)["captions"])
+    gold = {(i, span) for i, post in enumerate(valid) for span in post.spans}
     predicted = {(i, span) for i, spans in enumerate(found) for span in spans}
     f1 = 200 * len(gold & predicted) / (len(gold) + len(predicted))
     assert measured["captions"]["overall"]["f1"] == pytest.approx(f1, abs=0.01)
@@ -66,8 +67,8 @@ def test_trains_exports_measures_and_writes_a_model_that_is_served(
 def test_missing_data_is_one_line_and_exit_code_1(
     tmp_path: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--encoder", str(tiny_encoder)]
-    assert main(arguments) == 1
+    arguments = [str(RECIPE), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--encoder", str(tiny_encoder)]) == 1
     error = capsys.readouterr().err
-    assert "twitter2015: expected train.jsonl or train.txt in it" in error
+    assert "twitter2015: expected train.jsonl (or .txt, .conll) in it" in error
     assert "Traceback" not in error

@@ -1,35 +1,32 @@
-"""Training: made contexts, targets, the objective, one tiny epoch, averaging."""
+"""Training: made contexts, targets, the objective, averaged weights."""
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.data.normaliser import LabelledPost, normalise
 from streamproc_mner.data.records import Record
 from streamproc_mner.data.visual_context import Segment
-from streamproc_mner.evaluation.spans import evaluate_spans
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.crf import UNKNOWN
 from streamproc_mner.nn.cross_view import cross_view_alignment
 from streamproc_mner.nn.tagger import Parts
-from streamproc_mner.training.batches import LabelledBatches, target_of, view_of
-from streamproc_mner.training.loop import TrainingConfig, averaged, train
+from streamproc_mner.recipes.recipe import Training
+from streamproc_mner.training.batches import target_of, view_of
+from streamproc_mner.training.checkpoints import Checkpoints
 from streamproc_mner.training.objective import ita_loss
-from streamproc_mner.training.prediction import predict
+from streamproc_mner.training.optimizing import make_optimizer, make_schedule
 from streamproc_mner.windows import Limits
 
 LABELS = bio_labels(ENTITY_TYPES)
 _CAPTIONS = {"one": "a man with a dog in the photo", "two": "a photo of a stadium"}
 SETTINGS = ContextTaggerSettings(context=("alt", "ocr", "captions"), kind_embedding=True, word_shapes=True)
-_RATES = {"encoder_rate": 1e-3, "input_rate": 1e-3, "head_rate": 2e-2}
 
 
 @pytest.fixture
@@ -106,54 +103,18 @@ def test_the_loss_is_both_views_and_their_alignment(
     assert found.item() == pytest.approx(expected.item(), abs=1e-4)
 
 
-def test_each_epoch_has_every_post_once(encoder: PostEncoder, posts: list[LabelledPost]) -> None:
-    batches = LabelledBatches(posts, encoder, size=3, seed=1)
-    for _ in range(3):
-        epoch = list(batches.epoch())
-        assert len(epoch) == len(batches) == 2
-        assert sorted(post.text for batch in epoch for post, _ in batch) == sorted(p.text for p in posts)
-
-
-def _train(
-    network: ContextTagger, encoder: PostEncoder, posts: list[LabelledPost], folder: Path, epochs: int
-) -> tuple[list[Path], list[float]]:
-    losses: list[float] = []
-    config = TrainingConfig(epochs=epochs, batch=2, seed=5, **_RATES)
-    torch.manual_seed(5)
-    batches = LabelledBatches(posts, encoder, config.batch, config.seed)
-    maker = ContextMaker(posts, config.seed)
-    saved = train(network, batches, maker, LABELS, config, folder, lambda _, loss: losses.append(loss))
-    return saved, losses
-
-
-def test_training_learns_four_posts_by_heart(
-    network: ContextTagger, encoder: PostEncoder, posts: list[LabelledPost], tmp_path: Path
-) -> None:
-    saved, losses = _train(network, encoder, posts, tmp_path, 60)
-    assert losses[-1] < losses[0] / 5
-    assert len(saved) == 60
-    for contexts in ([[]] * 4, [[Segment("captions", "a man with a dog")]] * 4):
-        found = predict(network.eval(), posts, contexts, encoder, LABELS)
-        assert evaluate_spans(posts, found).overall.f1 == 1.0
-
-
-def test_the_same_seed_gives_the_same_weights(
-    tiny_parts: Parts, encoder: PostEncoder, posts: list[LabelledPost], tmp_path: Path
-) -> None:
-    saved = []
-    for name in ("a", "b"):
-        torch.manual_seed(3)
-        network = ContextTagger(SETTINGS, LABELS, tiny_parts)
-        saved += _train(network, encoder, posts, tmp_path / name, 1)[0]
-    first, second = (load_file(path) for path in saved)
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_averaged_weights_are_their_mean(
-    network: ContextTagger, encoder: PostEncoder, posts: list[LabelledPost], tmp_path: Path
-) -> None:
-    saved, _ = _train(network, encoder, posts, tmp_path, 2)
-    mean, (one, two) = averaged(saved), (load_file(path) for path in saved)
-    name = random.Random(1).choice(sorted(mean))
-    torch.testing.assert_close(mean[name], (one[name] + two[name]) / 2)
-    assert not torch.equal(one["output.weight"], two["output.weight"])
+def test_averaged_weights_are_their_mean(network: ContextTagger, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    optimizer = make_optimizer(network, Training())
+    schedule = make_schedule(optimizer, 4, 0.1)
+    kept = []
+    for epoch in (1, 2):
+        with torch.no_grad():
+            network.output.weight.fill_(float(epoch))
+        checkpoints.save(epoch, network, optimizer, schedule, {"epoch": epoch, "dev_f1": 1.0})
+        kept.append(checkpoints.load(epoch))
+    mean = checkpoints.averaged([1, 2])
+    assert set(mean) == set(kept[0])
+    assert mean["output.weight"].unique().tolist() == [1.5]
+    for name, tensor in mean.items():
+        torch.testing.assert_close(tensor, (kept[0][name] + kept[1][name]) / 2)

@@ -6,45 +6,46 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Final
 
-from streamproc_mner.data.data_sets import DataSet
 from streamproc_mner.evaluation.spans import Evaluation
 from streamproc_mner.labels import ENTITY_TYPES
-from streamproc_mner.training.loop import TrainingConfig
+from streamproc_mner.recipes.recipe import Recipe
+from streamproc_mner.training.splits import Splits
 
 _TEMPLATE: Final = "model_card.md"
 
 
 def model_card(
-    data_sets: Sequence[DataSet],
+    splits: Sequence[Splits],
     valid: Mapping[str, Mapping[str, Evaluation]],
-    config: TrainingConfig,
+    recipe: Recipe,
+    seed: int,
     size: int,
-    window: int,
 ) -> str:
     """The card's text.
 
     Args:
-        data_sets: for their sizes.
+        splits: of the data sets, for their sizes.
         valid: measured scores by data set and visual context.
-        config: of the training.
+        recipe: that was trained.
+        seed: of the run.
         size: of the weight file, in bytes.
-        window: the most sub-tokens that are read at once.
     """
+    training = recipe.training
     template = files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
     return template.format(
         megabytes=size / 1e6,
         contexts=_contexts(valid),
         types=_types(valid),
         mentions=_mentions(valid["twitter2017"]["none"]),
-        data=_data(data_sets),
-        window=window,
-        epochs=config.epochs,
-        batch=config.batch,
-        encoder_rate=config.encoder_rate,
-        head_rate=config.head_rate,
-        seed=config.seed,
-        seen=config.seen,
-        averaged=config.averaged,
+        data=_data(splits),
+        window=recipe.limits.window,
+        epochs=training.epochs,
+        batch=training.batch,
+        encoder_rate=training.encoder_rate,
+        head_rate=training.head_rate,
+        seed=seed,
+        seen=training.context_share,
+        averaged=training.averaged,
     )
 
 
@@ -77,10 +78,10 @@ def _mentions(text_view: Evaluation) -> str:
     return _table(["entities", "gold", "precision", "recall", "F1"], rows)
 
 
-def _data(data_sets: Sequence[DataSet]) -> str:
+def _data(splits: Sequence[Splits]) -> str:
     rows = [
-        [found.name, *(str(len(posts)) for posts in (found.train, found.dev, found.valid))]
-        for found in data_sets
+        [found.name, *(str(len(posts)) for posts in (found.train, found.dev, found.reported["valid"]))]
+        for found in splits
     ]
     return _table(["data set", "trained on", "cut out for choosing", "reported on"], rows)
 
