@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamproc.errors import SettingsError
+from streamproc_mner.cli.training_options import as_arguments, training_options
 
 if TYPE_CHECKING:
     from streamproc_mner.recipes.recipe import Recipe
@@ -21,14 +22,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("names", nargs=-1, metavar="[RECIPE...]")
 @click.option("--paper", help="All recipes of one paper: moon2018, yu2020, chen2021, wang2022.")
-@click.option(
-    "--data",
-    required=True,
-    multiple=True,
-    metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="See `streamproc train`; several are trained on together.",
-)
+@training_options
 @click.option(
     "--out",
     required=True,
@@ -39,18 +33,6 @@ if TYPE_CHECKING:
 @click.option(
     "--seeds", default="1,2,3", show_default=True, metavar="N,...", help="Each recipe once a seed."
 )
-@click.option(
-    "--pictures", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="What `streamproc extract --out` saw.",
-)  # fmt: skip
-@click.option("--encoder", metavar="NAME", help="In the place of each recipe's, where it has one.")
-@click.option("--device", default="auto", show_default=True)
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True
-)
-@click.option("--pretrain-mlm", type=click.IntRange(1), metavar="EPOCHS", help="See `streamproc train`.")
-@click.option("--repair", is_flag=True, help="See `streamproc train`.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="For all: training.epochs=3.")
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time, on a GPU."
 )
@@ -81,12 +63,7 @@ def command(
     from streamproc_mner.recipes.running import Planned, Result, plan, rows, run_all
 
     recipes = _chosen(names, paper)
-    options = [part for folder in data for part in ("--data", str(folder))]
-    options += [part for change in changes for part in ("--set", change)]
-    options += ["--device", device, "--precision", precision]
-    options += ["--pictures", str(pictures)] if pictures else []
-    options += ["--pretrain-mlm", str(pretrain_mlm)] if pretrain_mlm else []
-    options += ["--repair"] if repair else []
+    options = as_arguments(data, pictures, device, precision, pretrain_mlm, repair, changes)
     planned: list[Planned] = []
     for recipe in recipes:
         own = [*options, "--encoder", encoder] if encoder and _has_encoder(recipe, encoder) else options

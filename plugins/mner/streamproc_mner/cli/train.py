@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.errors import SettingsError
+from streamproc_mner.cli.training_options import training_options
 
 if TYPE_CHECKING:
     from streamproc_mner.training.run import Trained
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("recipe")
-@click.option(
-    "--data",
-    required=True,
-    multiple=True,
-    metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="With train.jsonl (or .txt, .conll), maybe dev, valid, test. Several are trained on together.",
-)
+@training_options
 @click.option(
     "--out",
     required=True,
@@ -37,36 +31,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="The run's folder; the model comes into its folder `model`. A run that was stopped goes on.",
 )
-@click.option(
-    "--pictures",
-    metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="What `streamproc extract --out` saw in the posts' pictures.",
-)
-@click.option("--encoder", metavar="NAME", help="In the place of the recipe's: a name or a folder.")
 @click.option("--seed", type=click.IntRange(0, 2**31), default=13, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    default="float32",
-    show_default=True,
-    help="bfloat16: computed with where that is safe; half the time on GPUs and newer CPUs.",
-)
-@click.option(
-    "--pretrain-mlm",
-    metavar="EPOCHS",
-    type=click.IntRange(1),
-    help="First teach the encoder the posts' text, by masked sub-tokens, for so many epochs.",
-)
-@click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe: training.epochs=3."
-)
-@click.option(
-    "--repair",
-    is_flag=True,
-    help="Let an I- tag that continues nothing begin an entity.",
-)
 @click.option("--name", help="Of the model; by default the recipe's.")
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU; by default as many as torch takes.")
 @click.option("--again", is_flag=True, help="Start over where --out holds a run.")
