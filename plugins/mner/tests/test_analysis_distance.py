@@ -26,6 +26,7 @@ from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.labelled_file import LabelledFile
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import segments_of
+from streamproc_mner.exporting.onnx_file import export_onnx
 from streamproc_mner.nn.inputs import inputs_of
 from streamproc_mner.nn.stored import load_tagger, save_tagger, without_pooler
 from streamproc_mner.nn.tagger import Parts
@@ -33,7 +34,6 @@ from streamproc_mner.pictures import PictureNeed, pad_pictures, picture_of
 from streamproc_mner.saved_config import Crf
 from streamproc_mner.saved_model import read_model, write_model
 from streamproc_mner.torch_serving import encoder_for
-from streamproc_mner.training.export import export_onnx
 from streamproc_mner.windows import Limits, pad
 
 LIMITS = Limits(window=64, overlap=8, context=20)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from streamproc.fusion.api import FusionInput
+from streamproc_mner.default_model.__main__ import main
 from streamproc_mner.evaluation.contexts import contexts_of, tag_labelled
 from streamproc_mner.labels import ENTITY_TYPES
 from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
-from streamproc_mner.training.default_model import main
 from streamproc_mner.training.splits import read_splits
 
 RECIPE = Path(__file__).parents[2] / "mner_tweets_sm" / "recipe.toml"

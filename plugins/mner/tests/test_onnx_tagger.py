@@ -18,6 +18,7 @@ from streamproc.entities import Entity
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput, Missing, Need, Seen, Tagging
 from streamproc.vision.visuals import Captions, OcrLine, OcrText
+from streamproc_mner.exporting.onnx_file import export_onnx, round_to_half
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.inputs import inputs_of
@@ -26,7 +27,6 @@ from streamproc_mner.onnx_tagger import OnnxNetwork, OnnxTagger, OnnxTaggerConfi
 from streamproc_mner.saved_config import Crf
 from streamproc_mner.saved_model import write_model
 from streamproc_mner.tagging import Scores, TaggerModel
-from streamproc_mner.training.export import export_onnx, round_to_half
 from streamproc_mner.windows import Batch, Limits
 from streamproc_mner.words import words_of
 

@@ -17,6 +17,7 @@ from transformers import AutoModel
 from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.visual_context import Segment
 from streamproc_mner.decoding import Decoder
+from streamproc_mner.exporting.onnx_file import export_onnx, round_to_half
 from streamproc_mner.labels import ENTITY_TYPES, bio_labels
 from streamproc_mner.nn.context_tagger import ContextTagger, ContextTaggerSettings
 from streamproc_mner.nn.tagger import Parts
@@ -28,7 +29,6 @@ from streamproc_mner.quantisation.rounded_matrix import round_matrix
 from streamproc_mner.quantisation.seen_inputs import seen_inputs
 from streamproc_mner.quantisation.self_check import expectations, fault_of
 from streamproc_mner.tagging import Floats, Network, Scores
-from streamproc_mner.training.export import export_onnx, round_to_half
 from streamproc_mner.windows import Batch, Limits, Window, pad
 from streamproc_mner.words import words_of
 

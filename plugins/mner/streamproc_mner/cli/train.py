@@ -18,7 +18,7 @@ from streamproc.errors import SettingsError
 from streamproc_mner.cli.training_options import training_options
 
 if TYPE_CHECKING:
-    from streamproc_mner.training.run import Trained
+    from streamproc_mner.training.outcome import Trained
 
 
 @click.command("train")

@@ -12,7 +12,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def training_options(command: CommandT) -> CommandT:
-    """`--data`, `--pictures`, `--encoder`, `--device`, `--precision`, `--pretrain-mlm`, `--repair`, `--set`."""
+    """What is trained on, and how: `--data` to `--set`."""
     for option in (
         click.option(
             "--set",
@@ -51,7 +51,7 @@ def training_options(command: CommandT) -> CommandT:
             multiple=True,
             metavar="FOLDER",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="With train.jsonl (or .txt, .conll), maybe dev, valid, test. Several: trained on together.",
+            help="With train.jsonl (or .txt, .conll), maybe dev, valid, test; may be given several times.",
         ),
     ):
         command = option(command)

@@ -15,6 +15,7 @@ from streamproc.errors import InputError, PluginError
 from streamproc.fusion.discovery import find_model, find_plugin, model_names
 from streamproc_mner.exporting.calibration import Calibration
 from streamproc_mner.exporting.exportable import exportable
+from streamproc_mner.exporting.onnx_file import export_onnx, round_to_half
 from streamproc_mner.exporting.parity import Parity, check_parity
 from streamproc_mner.exporting.quick_file import make_quick
 from streamproc_mner.family import TaggerPlugin
@@ -23,7 +24,6 @@ from streamproc_mner.nn.tagger import Tagger
 from streamproc_mner.saved_config import Crf, Quick
 from streamproc_mner.saved_files import CONFIG, read_json
 from streamproc_mner.saved_model import CARD, METRICS, SavedModel, read_model, write_model
-from streamproc_mner.training.export import export_onnx, round_to_half
 
 ONNX: Final = "model.onnx"
 

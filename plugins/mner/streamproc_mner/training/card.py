@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from streamproc_mner.recipes.recipe import Recipe
+from streamproc_mner.training.outcome import Trained
 from streamproc_mner.training.splits import Splits
-
-if TYPE_CHECKING:
-    from streamproc_mner.training.run import Trained
 
 
 def model_card(recipe: Recipe, name: str, splits: Sequence[Splits], trained: Trained, seed: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from streamproc_mner.training.claim import Wanted, claim, describe
 from streamproc_mner.training.examples import Examples
 from streamproc_mner.training.judging import Judging, as_served, views_of
 from streamproc_mner.training.masked_lm import pretrain
+from streamproc_mner.training.outcome import Trained
 from streamproc_mner.training.splits import read_splits
 from streamproc_mner.training.temperature import collect_scores, fit_temperature
 from streamproc_mner.training.trainer import PRECISIONS, Trainer, make_deterministic
@@ -31,27 +31,6 @@ from streamproc_mner.vocabulary import Vocabulary
 
 MODEL: Final = "model"
 PRETRAINED: Final = "pretrained.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What came of a run.
-
-    Attributes:
-        model: folder of the saved model.
-        epochs: that were trained.
-        chosen: which weights were kept, in words.
-        dev: their scores on the dev posts, in percent.
-        reported: the same on `valid` and `test`.
-        stopped: somebody stopped it before its end.
-    """
-
-    model: Path
-    epochs: int
-    chosen: str
-    dev: Mapping[str, float]
-    reported: Mapping[str, float]
-    stopped: bool
 
 
 class Run:

@@ -11,7 +11,7 @@ from streamproc_mner.labels import ENTITY_TYPES
 from streamproc_mner.recipes.recipe import Recipe
 from streamproc_mner.training.splits import Splits
 
-_TEMPLATE: Final = "model_card.md"
+_TEMPLATE: Final = "card.md"
 
 
 def model_card(

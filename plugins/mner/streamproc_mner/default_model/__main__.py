@@ -1,4 +1,4 @@
-"""Makes the default model: `python -m streamproc_mner.training.default_model RECIPE --data DIR --out DIR`.
+"""Makes the default model: `python -m streamproc_mner.default_model RECIPE --data DIR --out DIR`.
 
 `streamproc train` on both Twitter data sets, `streamproc export`, and the model card with what is
 measured on the validation posts. `--data` holds `twitter2015/` and `twitter2017/` as released with UMT
@@ -19,6 +19,7 @@ import torch
 
 from streamproc.errors import StreamprocError
 from streamproc_mner.data.normaliser import LabelledPost
+from streamproc_mner.default_model.card import model_card
 from streamproc_mner.evaluation.contexts import contexts_of, tag_labelled
 from streamproc_mner.evaluation.spans import Evaluation, evaluate_spans
 from streamproc_mner.exporting.exported import export_model
@@ -27,7 +28,6 @@ from streamproc_mner.recipes.changing import wanted_recipe
 from streamproc_mner.recipes.recipe import Recipe
 from streamproc_mner.saved_model import CARD, METRICS
 from streamproc_mner.training.claim import Wanted
-from streamproc_mner.training.model_card import model_card
 from streamproc_mner.training.run import Run
 from streamproc_mner.training.splits import Splits, read_splits
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="streamproc_mner.training.default_model", description=__doc__)
+    parser = argparse.ArgumentParser(prog="streamproc_mner.default_model", description=__doc__)
     parser.add_argument("recipe", type=Path, help="a recipe's TOML file")
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with twitter2015/ and twitter2017/"
