@@ -18,8 +18,8 @@ from streamproc_mner.collate import PostEncoder
 from streamproc_mner.data.visual_context import KINDS
 from streamproc_mner.decoding import Decoder
 from streamproc_mner.pictures import PictureBatch
-from streamproc_mner.quantisation.self_check import METADATA, fault_of
 from streamproc_mner.saved_model import SavedModel, check_quick, read_model
+from streamproc_mner.self_check import METADATA, fault_of
 from streamproc_mner.tagging import Encoder, Network, Scores, TaggerModel
 from streamproc_mner.windows import Batch, Ints
 

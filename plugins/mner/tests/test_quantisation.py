@@ -27,7 +27,7 @@ from streamproc_mner.quantisation.int8 import quantise
 from streamproc_mner.quantisation.linear_layers import in_single, linear_layers
 from streamproc_mner.quantisation.rounded_matrix import round_matrix
 from streamproc_mner.quantisation.seen_inputs import seen_inputs
-from streamproc_mner.quantisation.self_check import expectations, fault_of
+from streamproc_mner.self_check import expectations, fault_of
 from streamproc_mner.tagging import Floats, Network, Scores
 from streamproc_mner.windows import Batch, Limits, Window, pad
 from streamproc_mner.words import words_of

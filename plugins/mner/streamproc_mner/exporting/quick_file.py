@@ -17,9 +17,9 @@ from streamproc_mner.evaluation.spans import JudgedPost, evaluate_spans, total
 from streamproc_mner.exporting.calibration import Calibration
 from streamproc_mner.onnx_tagger import OnnxNetwork, OnnxTagger, OnnxTaggerConfig
 from streamproc_mner.quantisation.int8 import quantise
-from streamproc_mner.quantisation.self_check import METADATA, expectations
 from streamproc_mner.saved_config import QUICK, Quick
 from streamproc_mner.saved_model import SavedModel, add_quick, read_model
+from streamproc_mner.self_check import METADATA, expectations
 from streamproc_mner.windows import Window
 
 
