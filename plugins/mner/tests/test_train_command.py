@@ -24,6 +24,7 @@ from streamproc.fusion.api import FusionInput
 from streamproc_mner.cli.train import command
 from streamproc_mner.evaluation.loading import load_model
 from streamproc_mner.training import run as run_module
+from streamproc_mner.training.checkpoints import Checkpoints
 from streamproc_mner.training.trainer import Trainer, TrainingFailed
 
 SMALL = (
@@ -196,9 +197,26 @@ def test_training_ends_when_the_dev_posts_are_tagged_no_better(
         tiny_encoder, data, tmp_path / "run", "--set", "training.epochs=9", "--set", "training.patience=2",
     )  # fmt: skip
     assert told["epochs"] == 4, "two epochs after the second, none was better than it"
-    assert told["chosen"] == "epoch 2"
+    assert told["chosen"] == "epoch 4", "of equals the one that was trained the most"
+
+
+def test_what_a_run_goes_on_from_is_kept_only_while_it_is_needed(
+    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([40.0, 60.0, 50.0])
+    monkeypatch.setattr(
+        run_module, "Judging", lambda *_: lambda: {"dev_f1": next(scores), "made/text": 1.0}
+    )
+    result = CliRunner().invoke(command, arguments(tiny_encoder, data, tmp_path / "run"))
+    assert isinstance(result.exception, StopIteration), "the fourth score, of the report, is not there"
     kept = sorted(path.name for path in (tmp_path / "run" / "epochs").iterdir())
-    assert kept == ["02.safetensors", "04.safetensors"], "the best one, and the last to go on from"
+    assert kept == ["02.safetensors", "03.safetensors"], "the best one, and the last to go on from"
+    monkeypatch.undo()
+    told = train(tiny_encoder, data, tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "log.jsonl", "model", "result.json", "run.json",
+    ]  # fmt: skip
+    assert train(tiny_encoder, data, tmp_path / "run") == told, "asked again, it says what it came to"
 
 
 def test_a_loss_that_is_no_number_ends_with_what_to_change(
@@ -287,7 +305,7 @@ def test_pretraining_teaches_the_encoder_and_is_not_done_twice(
     assert first.exit_code == 0, first.output
     assert "masked-LM epoch 2/2: loss" in first.output
     kept = (out / "pretrained.safetensors").read_bytes()
-    (out / "state.safetensors").unlink()
+    (out / "result.json").unlink()
     again = CliRunner().invoke(command, arguments(tiny_encoder, data, out, "--pretrain-mlm", "2"))
     assert again.exit_code == 0, again.output
     assert "masked-LM" not in again.output
@@ -317,8 +335,12 @@ def test_a_folder_without_training_posts_is_refused(tiny_encoder: Path, tmp_path
         train(tiny_encoder, tmp_path / "empty", tmp_path / "run")
 
 
-def test_damaged_state_says_to_start_again(tiny_encoder: Path, data: Path, tmp_path: Path) -> None:
+def test_damaged_state_says_to_start_again(
+    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
     train(tiny_encoder, data, tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
     state = tmp_path / "run" / "state.safetensors"
     state.write_bytes(state.read_bytes()[:40])
     with pytest.raises(InputError, match="start again with --again"):

@@ -50,6 +50,7 @@ def command(
     pretrain_mlm: int | None,
     repair: bool,
     changes: tuple[str, ...],
+    threads: int | None,
     jobs: int,
     as_json: bool,
 ) -> None:
@@ -63,7 +64,7 @@ def command(
     from streamproc_mner.recipes.running import Planned, Result, plan, rows, run_all
 
     recipes = _chosen(names, paper)
-    options = as_arguments(data, pictures, device, precision, pretrain_mlm, repair, changes)
+    options = as_arguments(data, pictures, device, precision, pretrain_mlm, repair, changes, threads)
     planned: list[Planned] = []
     for recipe in recipes:
         own = [*options, "--encoder", encoder] if encoder and _has_encoder(recipe, encoder) else options

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(0, 2**31), default=13, show_default=True)
 @click.option("--name", help="Of the model; by default the recipe's.")
-@click.option("--threads", type=click.IntRange(1), help="Of the CPU; by default as many as torch takes.")
 @click.option("--again", is_flag=True, help="Start over where --out holds a run.")
 @click.option("--json", "as_json", is_flag=True, help="The result for scripts.")
 def command(
@@ -81,7 +79,7 @@ def command(
             click.echo("stopped before the end of the first epoch: nothing is kept", err=True)
             sys.exit(130)
     if as_json:
-        click.echo(json.dumps({**asdict(trained), "model": str(trained.model)}))
+        click.echo(json.dumps(trained.as_json()))
     else:
         _print(trained)
     sys.exit(130 if trained.stopped else 0)

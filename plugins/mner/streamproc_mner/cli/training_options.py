@@ -15,6 +15,9 @@ def training_options(command: CommandT) -> CommandT:
     """What is trained on, and how: `--data` to `--set`."""
     for option in (
         click.option(
+            "--threads", type=click.IntRange(1), help="Of the CPU; by default as many as torch takes."
+        ),
+        click.option(
             "--set",
             "changes",
             multiple=True,
@@ -66,6 +69,7 @@ def as_arguments(
     pretrain_mlm: int | None,
     repair: bool,
     changes: Sequence[str],
+    threads: int | None,
 ) -> list[str]:
     """The same flags for another process; `--encoder` is left to the caller, who knows the recipe."""
     options = [part for folder in data for part in ("--data", str(folder))]
@@ -74,4 +78,5 @@ def as_arguments(
     options += ["--pictures", str(pictures)] if pictures else []
     options += ["--pretrain-mlm", str(pretrain_mlm)] if pretrain_mlm else []
     options += ["--repair"] if repair else []
+    options += ["--threads", str(threads)] if threads else []
     return options

@@ -6,11 +6,14 @@ OUT/log.jsonl                  a line an epoch
 OUT/epochs/NN.safetensors      weights after an epoch, as many as are still wanted
 OUT/state.safetensors          optimiser and learning rates after the last whole epoch
 ```
+
+The last two go when the run has come to its end.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -104,6 +107,11 @@ class Checkpoints:
         for path in (self.folder / _EPOCHS).glob("*.safetensors"):
             if path.name not in kept:
                 path.unlink()
+
+    def clear(self) -> None:
+        """Delete what a run needs to go on: it has come to its end."""
+        shutil.rmtree(self.folder / _EPOCHS)
+        (self.folder / STATE).unlink()
 
     def _told(self) -> dict[str, Any]:
         path = self.folder / STATE

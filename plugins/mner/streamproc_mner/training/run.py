@@ -21,15 +21,17 @@ from streamproc_mner.training.card import model_card
 from streamproc_mner.training.checkpoints import Checkpoints
 from streamproc_mner.training.claim import Wanted, claim, describe
 from streamproc_mner.training.examples import Examples
-from streamproc_mner.training.judging import Judging, as_served, views_of
+from streamproc_mner.training.judging import DEV_F1, Judging, as_served, views_of
 from streamproc_mner.training.masked_lm import pretrain
-from streamproc_mner.training.outcome import Trained
+from streamproc_mner.training.outcome import Trained, read_outcome, write_outcome
 from streamproc_mner.training.splits import read_splits
 from streamproc_mner.training.temperature import collect_scores, fit_temperature
 from streamproc_mner.training.trainer import PRECISIONS, Trainer, make_deterministic
 from streamproc_mner.vocabulary import Vocabulary
 
 MODEL: Final = "model"
+_FEW: Final = 30
+RESULT: Final = "result.json"
 PRETRAINED: Final = "pretrained.safetensors"
 
 
@@ -88,13 +90,18 @@ class Run:
             TrainingFailed: it cannot go on.
         """
         recipe, seed = self._wanted.recipe, self._wanted.seed
+        finished = self._wanted.out / RESULT
+        if finished.is_file():
+            self._told(f"{finished}: this run came to its end before; --again starts over")
+            return read_outcome(finished)
         self._tell()
         self._pretrain()
+        checkpoints = Checkpoints(self._wanted.out)
         trainer = Trainer(
             self._network,
             Examples(self._train, self._network, self._encoder, recipe.training, seed, self._device),
             recipe.training,
-            Checkpoints(self._wanted.out),
+            checkpoints,
             Judging(self._network, self._encoder, self._views, self._device),
             seed=seed,
             precision=PRECISIONS[self._wanted.precision],
@@ -109,7 +116,15 @@ class Run:
                 raise
             stopped = True
         chosen, dev = trainer.choose()
-        return self._finish(len(trainer.log), chosen, dev, stopped)
+        if not dev[DEV_F1]:
+            self._told(
+                "nothing was found in the dev posts: more epochs, a higher learning rate, or more posts"
+            )
+        found = self._finish(len(trainer.log), chosen, dev, stopped)
+        if not stopped:
+            write_outcome(self._wanted.out / RESULT, found)
+            checkpoints.clear()
+        return found
 
     def _finish(self, epochs: int, chosen: str, dev: Mapping[str, float], stopped: bool) -> Trained:
         """Calibrate, save, and report where the run came to its end."""
@@ -199,6 +214,11 @@ class Run:
                 f"{splits.name}: {len(splits.train)} posts to train on, {len(splits.dev)} to choose by, "
                 f"read as {', '.join(self._views[splits.name])}"
             )
+            if len(splits.dev) < _FEW:
+                self._told(
+                    f"{splits.name}: {len(splits.dev)} posts are few to choose by and to calibrate on: what is "
+                    "kept is left to chance; give more, or a larger training.held_out"
+                )
         reads = self._network.reads
         wanted = {*reads.kinds, *((reads.picture.modality,) if reads.picture else ())}
         if wanted and self._wanted.recipe.training.context == "own":
@@ -207,7 +227,8 @@ class Run:
             if not seen:
                 raise InputError(
                     f"{self._wanted.recipe.name} reads {named}, and no post to train on has any: look at "
-                    "their pictures with `streamproc extract`, and name its --out with --pictures"
+                    "their pictures with `streamproc extract`, and name its --out with --pictures, or train "
+                    "wang2022/bert-crf, which reads text alone"
                 )
             self._told(f"{seen} of {len(self._train)} posts have {named}")
         weights = sum(parameter.numel() for parameter in self._network.parameters())

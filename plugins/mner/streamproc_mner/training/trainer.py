@@ -102,9 +102,9 @@ class Trainer:
         return self._checkpoints.log()
 
     def best(self) -> int:
-        """The epoch with the best dev F1 so far, the first of equals."""
+        """The epoch with the best dev F1 so far; of equals the last, which is trained the most."""
         log = self._checkpoints.log()
-        return int(max(log, key=lambda line: line["dev_f1"])["epoch"])
+        return int(max(log, key=lambda line: (line["dev_f1"], line["epoch"]))["epoch"])
 
     def choose(self) -> tuple[str, Mapping[str, float]]:
         """Load the weights that are best on the dev posts: an epoch's, or a mean of the last ones.
@@ -135,9 +135,13 @@ class Trainer:
         return range(max(1, done - self._training.averaged + 1), done + 1)
 
     def _waited_enough(self) -> bool:
-        log = self._checkpoints.log()
+        scores = [line["dev_f1"] for line in self._checkpoints.log()]
         patience = self._training.patience
-        return patience is not None and bool(log) and len(log) - self.best() >= patience
+        return (
+            patience is not None
+            and bool(scores)
+            and len(scores) - 1 - scores.index(max(scores)) >= patience
+        )
 
     def _epoch(self, number: int) -> float:
         """Train for an epoch; its mean loss."""
