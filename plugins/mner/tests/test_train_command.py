@@ -19,12 +19,13 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from plugins.mner.tests.made_data import write_data_set
-from streamproc.errors import InputError, SettingsError
+from streamproc.errors import InputError, PluginError, SettingsError
 from streamproc.fusion.api import FusionInput
 from streamproc_mner.cli.train import command
 from streamproc_mner.evaluation.loading import load_model
 from streamproc_mner.training import run as run_module
 from streamproc_mner.training.checkpoints import Checkpoints
+from streamproc_mner.training.claim import locked
 from streamproc_mner.training.trainer import Trainer, TrainingFailed
 
 SMALL = (
@@ -214,7 +215,7 @@ def test_what_a_run_goes_on_from_is_kept_only_while_it_is_needed(
     monkeypatch.undo()
     told = train(tiny_encoder, data, tmp_path / "run")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "log.jsonl", "model", "result.json", "run.json",
+        ".lock", "log.jsonl", "model", "result.json", "run.json",
     ]  # fmt: skip
     assert train(tiny_encoder, data, tmp_path / "run") == told, "asked again, it says what it came to"
 
@@ -345,3 +346,77 @@ def test_damaged_state_says_to_start_again(
     state.write_bytes(state.read_bytes()[:40])
     with pytest.raises(InputError, match="start again with --again"):
         train(tiny_encoder, data, tmp_path / "run")
+
+
+def test_two_processes_do_not_train_in_one_folder(tiny_encoder: Path, data: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "run"), pytest.raises(InputError, match="another process trains there"):
+        train(tiny_encoder, data, tmp_path / "run", "--again")
+    assert train(tiny_encoder, data, tmp_path / "run")["epochs"] == 3
+
+
+def test_ctrl_c_after_the_last_epoch_still_leaves_a_model(
+    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Trainer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "choose", interrupted)
+    result = CliRunner().invoke(command, arguments(tiny_encoder, data, tmp_path / "run"))
+    assert result.exit_code == 130
+    assert "stopped after epoch 3" in result.output
+    monkeypatch.undo()
+    told = train(tiny_encoder, data, tmp_path / "run")
+    assert (told["stopped"], bool(told["reported"])) == (False, True)
+
+
+def test_a_window_that_the_encoder_cannot_take_is_refused_before_training(
+    tiny_encoder: Path, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PluginError, match=r"limits.window is 999, but the encoder takes 128"):
+        train(tiny_encoder, data, tmp_path / "run", "--set", "limits.window=999")
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000])
+def test_a_damaged_description_of_a_run_says_to_start_again(
+    tiny_encoder: Path, data: Path, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text(text)
+    with pytest.raises(InputError, match=r"run\.json: damaged: start again with --again"):
+        train(tiny_encoder, data, tmp_path / "run")
+    assert train(tiny_encoder, data, tmp_path / "run", "--again")["epochs"] == 3
+
+
+def test_weights_that_changed_on_disk_are_not_gone_on_from(
+    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
+    train(tiny_encoder, data, tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    for path in (tmp_path / "run" / "epochs").iterdir():
+        flipped = bytearray(path.read_bytes())
+        flipped[-1] ^= 1
+        path.write_bytes(flipped)
+    with pytest.raises(InputError, match="missing or damaged: start again"):
+        train(tiny_encoder, data, tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tiny_encoder: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written to"):
+        train(tiny_encoder, data, tmp_path / "file" / "run")
+
+
+def test_a_device_of_another_kind_is_refused(tiny_encoder: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="expected auto, cpu, cuda"):
+        train(tiny_encoder, data, tmp_path / "run", "--device", "meta")
+
+
+def test_a_name_that_is_no_name_is_refused(tiny_encoder: Path, data: Path, tmp_path: Path) -> None:
+    for name in ("", "<script>", "a" * 101):
+        result = CliRunner().invoke(
+            command, arguments(tiny_encoder, data, tmp_path / "run", "--name", name)
+        )
+        assert result.exit_code == 2
+        assert "letters, digits" in result.output

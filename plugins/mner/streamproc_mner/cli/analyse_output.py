@@ -42,12 +42,18 @@ def telling_options(command: CommandT) -> CommandT:
 def draws_options(command: CommandT) -> CommandT:
     """`--resamples` and `--seed`."""
     for option in (
-        click.option("--seed", default=0, show_default=True, help="Of all that is drawn by chance."),
+        click.option(
+            "--seed",
+            default=0,
+            type=click.IntRange(0),
+            show_default=True,
+            help="Of all that is drawn by chance.",
+        ),
         click.option(
             "--resamples",
             default=2000,
             show_default=True,
-            type=click.IntRange(min=100),
+            type=click.IntRange(100, 1_000_000),
             help="How often the bootstrap draws all posts anew.",
         ),
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from streamproc_mner.training.outcome import Trained
 
 
+def _checked_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9._/-]{1,100}", name):
+        raise click.BadParameter("expected up to 100 letters, digits, dots, hyphens and slashes")
+    return name
+
+
 @click.command("train")
 @click.argument("recipe")
 @training_options
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
     help="The run's folder; the model comes into its folder `model`. A run that was stopped goes on.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31), default=13, show_default=True)
-@click.option("--name", help="Of the model; by default the recipe's.")
+@click.option("--name", callback=_checked_name, help="Of the model; by default the recipe's.")
 @click.option("--again", is_flag=True, help="Start over where --out holds a run.")
 @click.option("--json", "as_json", is_flag=True, help="The result for scripts.")
 def command(
@@ -65,14 +71,14 @@ def command(
     with _needs_torch():
         import torch
 
-        from streamproc_mner.training.claim import Wanted
+        from streamproc_mner.training.claim import Wanted, locked, start_over
         from streamproc_mner.training.run import Run
     if threads is not None:
         torch.set_num_threads(threads)
-    if again and out.exists():
-        _start_over(out)
     asked = Wanted(wanted, data, out, seed, device, precision, pictures, name or wanted.name, repair)
-    with _sigterm_as_interrupt():
+    with _sigterm_as_interrupt(), locked(out):
+        if again:
+            start_over(out)
         try:
             trained = Run(asked, lambda line: click.echo(line, err=True)).train()
         except KeyboardInterrupt:
@@ -103,15 +109,6 @@ def _print(trained: Trained) -> None:
     if trained.stopped:
         console.print(f"stopped after epoch {trained.epochs}; the same command goes on from there")
     console.print(f"{trained.model}: {trained.chosen}, dev F1 {trained.dev['dev_f1']:.2f}", soft_wrap=True)
-
-
-def _start_over(out: Path) -> None:
-    """Empty the folder of a run, and of nothing else."""
-    if not (out / "run.json").is_file():
-        if any(out.iterdir()):
-            raise SettingsError(f"--again: {out} is not empty and holds no run: name another --out")
-        return
-    shutil.rmtree(out)
 
 
 @contextmanager

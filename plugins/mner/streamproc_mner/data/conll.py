@@ -86,6 +86,8 @@ def _fault(line: str, columns: Sequence[str], width: tuple[int, int]) -> str | N
     """What is wrong with a row, where rows have so many columns since the line that `width` names."""
     if len(columns) == 1:
         return f"expected a token and its BIO tag, got {line[:80]!r}"
+    if "\0" in line:
+        return f"expected text, got {line[:80]!r}"
     if not columns[0]:
         return f"expected a token before the first tab, got {line[:80]!r}"
     if len(columns) != width[0]:

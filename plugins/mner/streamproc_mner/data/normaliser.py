@@ -83,7 +83,9 @@ def _normalise(record: Record, keeps_whole: bool, types: frozenset[str]) -> Labe
         entity = TYPE_NAMES.get(gold.type, gold.type)
         if entity not in types:
             raise InputError(
-                f"post {record.id}: unknown type {gold.type!r}; known are {', '.join(sorted(types))}"
+                f"post {record.id}: unknown type {gold.type!r}; known are {', '.join(sorted(types))}: "
+                "rename it or leave it out with `streamproc data convert --types`, or train with "
+                "--set 'types=[...]'"
             )
         span = _over_words(words, borders[gold.start][0], borders[gold.end - 1][1], entity)
         if span is not None:

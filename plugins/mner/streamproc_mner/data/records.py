@@ -164,6 +164,13 @@ def _without_control(token: str) -> str:
     return token
 
 
+def _as_looked_at(tag: DetectedObject) -> DetectedObject:
+    """Numbers as an extractor gives them: shares of 1."""
+    if not all(0.0 <= number <= 1.0 for number in (tag.score, *(tag.box or ()))):
+        raise ValueError(f"object {tag.name!r}: expected a score and a box between 0 and 1")
+    return tag
+
+
 class _JsonRecord(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
@@ -171,7 +178,7 @@ class _JsonRecord(BaseModel):
     tokens: tuple[Annotated[str, AfterValidator(_without_control)], ...]
     tags: tuple[str, ...]
     captions: dict[str, str] = {}
-    objects: tuple[DetectedObject, ...] = ()
+    objects: tuple[Annotated[DetectedObject, AfterValidator(_as_looked_at)], ...] = ()
     ocr: tuple[str, ...] | None = None
     alt: str | None = None
     image: str | None = None

@@ -27,7 +27,7 @@ from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
 from streamproc_mner.recipes.changing import wanted_recipe
 from streamproc_mner.recipes.recipe import Recipe
 from streamproc_mner.saved_model import CARD, METRICS
-from streamproc_mner.training.claim import Wanted
+from streamproc_mner.training.claim import Wanted, locked
 from streamproc_mner.training.run import Run
 from streamproc_mner.training.splits import Splits, read_splits
 
@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = Wanted(
             recipe, folders, options.out / "run", options.seed, "cpu", options.precision, None, NAME, True
         )
-        trained = Run(wanted, _tell).train()
+        with locked(wanted.out):
+            trained = Run(wanted, _tell).train()
         model = options.out / "model"
         if model.exists():
             shutil.rmtree(model)

@@ -94,8 +94,9 @@ def plugin_of(folder: Path) -> str:
     try:
         served = _Served.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise PluginError(f"{folder}: no saved model: {CONFIG}: {error.strerror}") from error
-    except (ValidationError, ValueError):
+        inside = "; did you mean its folder model?" if (folder / "model" / CONFIG).is_file() else ""
+        raise PluginError(f"{folder}: no saved model: {CONFIG}: {error.strerror}{inside}") from error
+    except (ValidationError, ValueError, RecursionError):
         raise PluginError(f"{path}: not of a saved model: expected network and weights in it") from None
     return "mner-onnx" if served.weights.file == "model.onnx" else served.network
 

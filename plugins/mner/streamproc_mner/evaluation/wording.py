@@ -47,8 +47,9 @@ def score_rows(found: EvaluatedView) -> list[tuple[str, Score]]:
     evaluation = found.measured.evaluation
     rows = [("overall", evaluation.overall), *sorted(evaluation.by_type.items())]
     rows.append(("segmentation", evaluation.segmentation))
-    if evaluation.mentions is not None:
-        rows += [("without mentions", evaluation.without_mentions), ("mentions", evaluation.mentions)]
+    mentions = evaluation.mentions
+    if mentions is not None and (mentions.gold or mentions.predicted):
+        rows += [("without mentions", evaluation.without_mentions), ("mentions", mentions)]
     return rows
 
 

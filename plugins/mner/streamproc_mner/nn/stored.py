@@ -77,7 +77,7 @@ def load_tagger(saved: SavedModel, network: type[TaggerT]) -> TaggerT:
     # First without memory: settings may ask for a network that no machine has room for.
     with torch.device("meta"):
         described = make()
-    _check_window(str(saved.folder / CONFIG), saved.config.limits, described)
+    check_window(str(saved.folder / CONFIG), saved.config.limits, described)
     _check(saved.weights, described, weights)
     built = make()
     built.load_state_dict(weights)
@@ -119,7 +119,7 @@ def save_tagger(
         raise PluginError(f"{folder}: give the tokenizer of the encoder that the network reads with")
     if vocabulary is None and network.reads_vocabulary:
         raise PluginError(f"{folder}: give the vocabulary that the network looks words or characters up in")
-    _check_window(f"{folder}: limits", limits, network)
+    check_window(f"{folder}: limits", limits, network)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
     save_file({key: tensor.contiguous() for key, tensor in network.state_dict().items()}, weights)
@@ -182,7 +182,7 @@ def _make(network: type[TaggerT], settings: NetworkSettings, saved: SavedModel) 
     return built
 
 
-def _check_window(place: str, limits: Limits, network: nn.Module) -> None:
+def check_window(place: str, limits: Limits, network: nn.Module) -> None:
     """A window that is longer than an encoder takes would fail at the first long post."""
     for module in network.modules():
         taken = position_count(module) if isinstance(module, PreTrainedModel) else None

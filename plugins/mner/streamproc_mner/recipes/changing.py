@@ -25,6 +25,10 @@ def wanted_recipe(name: str, changes: Iterable[str] = (), encoder: str | None = 
     Raises:
         SettingsError: there is no such recipe, or no such key in it; names the nearest one.
     """
+    if not name.endswith(".toml") and Path(name).exists() and "/" in name:
+        raise SettingsError(
+            f"{name}: expected a recipe's name, or a .toml file as `recipes show` prints it"
+        )
     tree = _read(Path(name)) if name.endswith(".toml") else find_recipe(name).model_dump(mode="json")
     for change in changes:
         _apply(tree, change)

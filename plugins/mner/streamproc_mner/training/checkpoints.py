@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,11 +57,13 @@ class Checkpoints:
     ) -> None:
         """Keep the state after an epoch: weights first, the state that names the epoch last."""
         _write(self.weights(epoch), {key: t.contiguous() for key, t in network.state_dict().items()}, {})
+        digests = {**self._digests(), str(epoch): _digest(self.weights(epoch))}
         state, options = _flat(optimizer)
         told: dict[str, Any] = {
             "epoch": epoch,
             "schedule": schedule.last_epoch,
             "groups": options,
+            "digests": digests,
             "log": [*self.log(), entry],
         }
         _write(self.folder / STATE, state, {"run": json.dumps(told)})
@@ -91,7 +94,16 @@ class Checkpoints:
         Raises:
             InputError: they are not there, or damaged.
         """
-        return _read(self.weights(epoch))
+        path = self.weights(epoch)
+        if not path.is_file() or _digest(path) != self._digests().get(str(epoch)):
+            raise InputError(f"{path}: missing or damaged: start again with --again")
+        return _read(path)
+
+    def _digests(self) -> dict[str, str]:
+        if not (self.folder / STATE).is_file():
+            return {}
+        digests: dict[str, str] = self._told()["digests"]
+        return digests
 
     def averaged(self, epochs: Sequence[int]) -> dict[str, Tensor]:
         """The mean of the weights after several epochs."""
@@ -132,8 +144,19 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _write(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, str]) -> None:
     draft = path.with_name(f".{path.name}.draft")
-    save_file(dict(tensors), draft, dict(told))
-    draft.replace(path)
+    try:
+        save_file(dict(tensors), draft, dict(told))
+        draft.replace(path)
+    except (SafetensorError, OSError) as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: cannot be written ({error}): make room; the same command then goes on"
+        ) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _flat(optimizer: Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:

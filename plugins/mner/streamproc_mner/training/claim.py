@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from streamproc.errors import InputError
+from streamproc.errors import InputError, SettingsError
 from streamproc_mner.recipes.recipe import Recipe
 
 RUN: Final = "run.json"
+LOCK: Final = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +66,64 @@ def describe(wanted: Wanted, digests: Mapping[str, Mapping[str, str]]) -> dict[s
     return found
 
 
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder; it is made if it is not there.
+
+    Raises:
+        InputError: another process trains there, or the folder cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = (out / LOCK).open("a")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written to: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{out}: another process trains there: wait for it, or name another --out"
+            ) from None
+        yield
+
+
 def claim(out: Path, described: Mapping[str, Any]) -> None:
     """Make a folder this run's.
 
     Raises:
-        InputError: it holds another run.
+        InputError: it holds another run, or what it holds is damaged.
     """
     path = out / RUN
-    out.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
-        path.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        draft = out / f".{RUN}.draft"
+        draft.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        before = None
+    if not isinstance(before, dict):
+        raise InputError(f"{path}: damaged: start again with --again")
     if before != described:
         raise InputError(
             f"{out}: holds a run with {_difference(before, described)}: name another --out, or start over "
             "there with --again"
         )
+
+
+def start_over(out: Path) -> None:
+    """Empty the folder of a run, and of nothing else.
+
+    Raises:
+        SettingsError: it holds something else.
+    """
+    inside = [path for path in out.iterdir() if path.name != LOCK]
+    if inside and not (out / RUN).is_file():
+        raise SettingsError(f"--again: {out} is not empty and holds no run: name another --out")
+    for path in inside:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _digest_of(path: Path) -> str:

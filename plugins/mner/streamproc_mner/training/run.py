@@ -12,7 +12,7 @@ import torch
 from streamproc.errors import InputError, SettingsError
 from streamproc.vision.extracted import ExtractedPictures
 from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
-from streamproc_mner.nn.stored import save_tagger
+from streamproc_mner.nn.stored import check_window, save_tagger
 from streamproc_mner.nn.tagger import Parts, Tagger
 from streamproc_mner.recipes.building import build_network
 from streamproc_mner.tagging import Encoder
@@ -75,6 +75,7 @@ class Run:
         self._vocabulary = Vocabulary.of(post.words for post in self._train)
         self._names: dict[str, str] = {}
         self._network = self._build().to(self._device)
+        check_window("limits", recipe.limits, self._network)
         self._tokenizer = self._find_tokenizer()
         self._encoder: Encoder = encoder_of(
             self._network, self._tokenizer or Path(), self._vocabulary, recipe.limits
@@ -111,16 +112,18 @@ class Run:
         stopped = False
         try:
             trainer.run()
+            chosen, dev = trainer.choose()
+            found = self._finish(len(trainer.log), chosen, dev, stopped)
         except KeyboardInterrupt:
             if not trainer.log:
                 raise
             stopped = True
-        chosen, dev = trainer.choose()
+            chosen, dev = trainer.use_best()
+            found = self._finish(len(trainer.log), chosen, dev, stopped)
         if not dev[DEV_F1]:
             self._told(
                 "nothing was found in the dev posts: more epochs, a higher learning rate, or more posts"
             )
-        found = self._finish(len(trainer.log), chosen, dev, stopped)
         if not stopped:
             write_outcome(self._wanted.out / RESULT, found)
             checkpoints.clear()
@@ -173,7 +176,11 @@ class Run:
             return find_encoder(name)
 
         torch.manual_seed(self._wanted.seed)
-        return build_network(self._wanted.recipe, Parts(find, self._vocabulary))
+        try:
+            return build_network(self._wanted.recipe, Parts(find, self._vocabulary))
+        except (MemoryError, RuntimeError) as error:
+            first = str(error).partition("\n")[0]
+            raise SettingsError(f"{self._wanted.recipe.name}: network: cannot be built: {first}") from error
 
     def _find_tokenizer(self) -> Path | None:
         if self._network.reads.positions == "words" and not self._names:
@@ -216,8 +223,8 @@ class Run:
             )
             if len(splits.dev) < _FEW:
                 self._told(
-                    f"{splits.name}: {len(splits.dev)} posts are few to choose by and to calibrate on: what is "
-                    "kept is left to chance; give more, or a larger training.held_out"
+                    f"{splits.name}: {len(splits.dev)} posts are few to choose by and to calibrate on: "
+                    "what is kept is left to chance; give more, or a larger training.held_out"
                 )
         reads = self._network.reads
         wanted = {*reads.kinds, *((reads.picture.modality,) if reads.picture else ())}
@@ -227,8 +234,8 @@ class Run:
             if not seen:
                 raise InputError(
                     f"{self._wanted.recipe.name} reads {named}, and no post to train on has any: look at "
-                    "their pictures with `streamproc extract`, and name its --out with --pictures, or train "
-                    "wang2022/bert-crf, which reads text alone"
+                    "their pictures with `streamproc extract`, and name its --out with --pictures, or "
+                    "train wang2022/bert-crf, which reads text alone"
                 )
             self._told(f"{seen} of {len(self._train)} posts have {named}")
         weights = sum(parameter.numel() for parameter in self._network.parameters())
@@ -236,4 +243,6 @@ class Run:
 
 
 def _device(name: str) -> str:
+    if name.partition(":")[0] not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name

@@ -77,7 +77,10 @@ def read_splits(
     if dev is None:
         train, dev = _cut(train, held_out)
     if not train or not dev:
-        raise InputError(f"{folder}: too few posts: {len(train)} to train on, {len(dev)} to choose by")
+        raise InputError(
+            f"{folder}: too few posts: {len(train)} to train on, {len(dev)} to choose by; "
+            f"training.held_out is {held_out:g}"
+        )
     digests = {path.name: _digest(path) for path in files.values()}
     return Splits(folder.resolve().name, _shared(train, share, seed), dev, posts, digests)
 

@@ -113,9 +113,8 @@ class Trainer:
             What they are, in words, and their scores.
         """
         log = self._checkpoints.log()
-        best = self.best()
-        name, scores = f"epoch {best}", dict(log[best - 1])
-        chosen = self._checkpoints.load(best)
+        chosen = self._checkpoints.load(self.best())
+        name, scores = self.use_best()
         last = self._last(len(log))
         for count in range(2, len(last) + 1):
             weights = self._checkpoints.averaged(last[-count:])
@@ -124,7 +123,16 @@ class Trainer:
             if found["dev_f1"] > scores["dev_f1"]:
                 name, scores, chosen = f"mean of the last {count} epochs", dict(found), weights
         self._use(chosen)
-        return name, {key: value for key, value in scores.items() if key not in ("epoch", "loss")}
+        return name, scores
+
+    def use_best(self) -> tuple[str, Mapping[str, float]]:
+        """Load the best epoch's weights; what they are, in words, and their scores."""
+        best = self.best()
+        self._use(self._checkpoints.load(best))
+        scores = self._checkpoints.log()[best - 1]
+        return f"epoch {best}", {
+            key: value for key, value in scores.items() if key not in ("epoch", "loss")
+        }
 
     def _use(self, weights: Mapping[str, Tensor]) -> None:
         self._network.load_state_dict(weights)
