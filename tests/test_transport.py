@@ -460,7 +460,7 @@ async def test_killed_workers_lose_no_post(kafka: Kafka, name: str, tmp_path: Pa
 async def test_workers_that_come_and_go_in_peace_lose_and_repeat_nothing(
     kafka: Kafka, name: str, tmp_path: Path
 ) -> None:
-    # Once in some 25 runs a commit meets the group in mid-rebalance, and its posts come again.
+    # Seen once, not explained yet: 300 posts came again after a hand-over, and in no run since.
     repeated = await _come_and_go(kafka, name, tmp_path)
     assert not repeated or not await _come_and_go(kafka, f"{name}-again", tmp_path)
 
