@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the [train] extra")
 
+import numpy as np
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
@@ -296,6 +297,33 @@ def test_words_and_characters_are_trained_without_an_encoder(data: Path, tmp_pat
     )
     assert result.exit_code == 0, result.output
     assert load_model(str(tmp_path / "run" / "model")).model.tag([FusionInput("kevin in paris")])
+
+
+def test_of_two_global_vectors_a_recipe_is_trained_on_the_one_of_its_width(
+    data: Path, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    lines = []
+    for name, width in (("global", 2048), ("global_inception", 1024)):
+        (seen / name).mkdir(parents=True)
+        np.savez(seen / name / "0.npz", **{"global": np.ones(width, np.float16)})
+    for split in ("train", "valid"):
+        for line in (data / f"{split}.jsonl").read_text().splitlines():
+            files = {
+                name: {"version": "1", "file": f"{name}/0.npz"} for name in ("global", "global_inception")
+            }
+            lines.append(json.dumps({"picture": f"{json.loads(line)['id']}.jpg", "digest": "0", **files}))
+    (seen / "pictures.jsonl").write_text("\n".join(lines) + "\n")
+    small = ("network.word_width=8", "network.hidden=8", "network.transform_width=8", "training.epochs=1")
+    changes = [part for change in (*small, "training.held_out=0.25") for part in ("--set", change)]
+    result = CliRunner().invoke(
+        command,
+        ["moon2018/wcv", "--data", str(data), "--out", str(tmp_path / "run"), "--pictures", str(seen),
+         "--threads", "1", *changes],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "18 of 18 posts have global" in result.output
 
 
 def test_pretraining_teaches_the_encoder_and_is_not_done_twice(

@@ -15,13 +15,13 @@ from streamproc.fusion.api import FusionInput
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment, segments_of
-from streamproc_mner.labels import labels_of
 from streamproc_mner.nn.crf import UNKNOWN
 from streamproc_mner.nn.inputs import Inputs, inputs_of
 from streamproc_mner.nn.tagger import Tagger
 from streamproc_mner.pictures import pad_pictures, picture_of
 from streamproc_mner.recipes.recipe import Training
 from streamproc_mner.tagging import Encoder
+from streamproc_mner.training.batches import gold_of
 from streamproc_mner.windows import Window, pad
 
 _NEAR: Final = 3.0
@@ -170,17 +170,7 @@ class Examples:
     def _cut(self, number: dict[str, int]) -> Iterator[_Example]:
         encoded = self._encoder.encode([post.words for post in self._posts], [()] * len(self._posts))
         for index, (post, read) in enumerate(zip(self._posts, encoded, strict=True)):
-            names = labels_of(post.spans, len(post.words))
-            strange = sorted(set(names) - number.keys())
-            if strange:
-                raise InputError(
-                    f"post {post.id}: label {strange[0]} is not one of the model's: {', '.join(number)}"
-                )
             for place, window in enumerate(read.windows):
-                if not len(window.words):
-                    continue
-                gold = tuple(
-                    UNKNOWN if word in post.mentions and not post.mentions_labelled else number[names[word]]
-                    for word in window.words.tolist()
-                )
-                yield _Example(index, window, place, gold)
+                if len(window.words):
+                    gold = gold_of(post, window.words.tolist(), number)
+                    yield _Example(index, window, place, tuple(gold))

@@ -8,8 +8,6 @@ from streamproc_mner.decoding import Decoder
 from streamproc_mner.nn.inputs import Inputs
 from streamproc_mner.nn.tagger import Tagger
 
-_BATCH = 64
-
 
 @torch.no_grad()
 def decoded(network: Tagger, inputs: Inputs) -> list[list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from streamproc.vision.extracted import ExtractedPictures
 from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
 from streamproc_mner.nn.stored import check_window, save_tagger
 from streamproc_mner.nn.tagger import Parts, Tagger
-from streamproc_mner.recipes.building import build_network
+from streamproc_mner.recipes.building import build_network, network_settings
 from streamproc_mner.tagging import Encoder
 from streamproc_mner.torch_serving import encoder_of, usable_device
 from streamproc_mner.training.card import model_card
@@ -60,11 +60,11 @@ class Run:
                 f"--data: two folders of one name ({max(names, key=names.count)}): rename one"
             )
         pictures = None if wanted.pictures is None else ExtractedPictures(wanted.pictures)
-        widths = {"global": 1024} if recipe.network.get("picture_width") == 1024 else {}
+        width = getattr(network_settings(recipe), "picture_width", None)
         self._splits = [
             read_splits(
                 folder, recipe.types, held_out=training.held_out, share=training.share,
-                seed=wanted.seed, pictures=pictures, widths=widths,  # type: ignore[arg-type]
+                seed=wanted.seed, pictures=pictures, widths={} if width is None else {"global": width},
                 repair=wanted.repair,
             )
             for folder in wanted.data
@@ -109,32 +109,28 @@ class Run:
             device=self._device,
             told=self._told,
         )
-        stopped = False
         try:
             trainer.run()
-            chosen, dev = trainer.choose()
-            found = self._finish(len(trainer.log), chosen, dev, stopped)
+            found = self._finish(trainer, stopped=False)
         except KeyboardInterrupt:
             if not trainer.log:
                 raise
-            stopped = True
-            chosen, dev = trainer.use_best()
-            found = self._finish(len(trainer.log), chosen, dev, stopped)
+            return self._finish(trainer, stopped=True)
+        write_outcome(finished, found)
+        checkpoints.clear()
+        return found
+
+    def _finish(self, trainer: Trainer, *, stopped: bool) -> Trained:
+        """Choose, calibrate and save; report where the run came to its end."""
+        chosen, dev = trainer.use_best() if stopped else trainer.choose()
         if not dev[DEV_F1]:
             self._told(
                 "nothing was found in the dev posts: more epochs, a higher learning rate, or more posts"
             )
-        if not stopped:
-            write_outcome(self._wanted.out / RESULT, found)
-            checkpoints.clear()
-        return found
-
-    def _finish(self, epochs: int, chosen: str, dev: Mapping[str, float], stopped: bool) -> Trained:
-        """Calibrate, save, and report where the run came to its end."""
         temperature = self._fit_temperature()
         reported = {} if stopped else self._report()
         folder = self._wanted.out / MODEL
-        found = Trained(folder, epochs, chosen, dev, reported, stopped)
+        found = Trained(folder, len(trainer.log), chosen, dev, reported, stopped)
         save_tagger(
             self._network,
             folder,

@@ -112,17 +112,15 @@ class Trainer:
         Returns:
             What they are, in words, and their scores.
         """
-        log = self._checkpoints.log()
-        chosen = self._checkpoints.load(self.best())
         name, scores = self.use_best()
-        last = self._last(len(log))
+        chosen: Sequence[int] = [self.best()]
+        last = self._last(len(self.log))
         for count in range(2, len(last) + 1):
-            weights = self._checkpoints.averaged(last[-count:])
-            self._use(weights)
+            self._use(self._checkpoints.averaged(last[-count:]))
             found = self._judge()
             if found["dev_f1"] > scores["dev_f1"]:
-                name, scores, chosen = f"mean of the last {count} epochs", dict(found), weights
-        self._use(chosen)
+                name, scores, chosen = f"mean of the last {count} epochs", found, last[-count:]
+        self._use(self._checkpoints.averaged(chosen))
         return name, scores
 
     def use_best(self) -> tuple[str, Mapping[str, float]]:
