@@ -13,22 +13,20 @@ from streamproc_mner.cli.analyse_output import (
     Telling,
     data_options,
     draws_of,
-    draws_options,
     load_groups,
     models_argument,
     one_view,
-    set_option,
     tagging,
     telling_options,
     training_file_option,
     view_option,
 )
+from streamproc_mner.cli.measuring_options import draws_options, set_option
 
 if TYPE_CHECKING:
     from streamproc_mner.analysis.findings import Findings
     from streamproc_mner.analysis.scores import Draws
     from streamproc_mner.analysis.systems import Tagged
-    from streamproc_mner.data.labelled_file import LabelledFile
     from streamproc_mner.data.normaliser import LabelledPost
 
 ELSEWHERE: Final = {
@@ -79,13 +77,11 @@ def _by_part(found: Callable[[list[Tagged], Draws], Findings], flags: dict[str, 
     """Tag the data with each model in its views, and tell what an analysis finds in it."""
     from streamproc_mner.analysis.systems import systems_of, tag_all
 
-    telling = Telling(flags["as_json"], flags["plot"], flags["html"], flags["data"].path)
-    telling.check()
-    data = flags["data"]
+    telling, data = Telling.of(flags), flags["data"]
     groups = load_groups(flags["models"], flags["device"], flags["assignments"])
     with tagging() as begin:
         tagged = tag_all(systems_of(groups, data, one_view(flags["view"])), data, begin)
-    telling.tell(found(tagged, draws_of(flags["resamples"], flags["seed"])))
+    telling.tell(found(tagged, draws_of(flags)))
 
 
 @command.command("length", short_help="F1 by sentence length (Chen et al. 2021, figure 2).")
@@ -146,29 +142,17 @@ def ambiguous(training: Path, ignore_case: bool, **flags: Any) -> None:
 @click.option("--most", default=10, show_default=True, type=click.IntRange(min=1), help="Captions.")
 @draws_options
 @telling_options
-def captions(
-    models: tuple[str, ...],
-    data: LabelledFile,
-    device: str,
-    assignments: tuple[str, ...],
-    most: int,
-    resamples: int,
-    seed: int,
-    as_json: bool,
-    plot: Path | None,
-    html: Path | None,
-) -> None:
+def captions(most: int, **flags: Any) -> None:
     """F1 over the number of captions, 0 to 10 or as many as posts have (Wang et al. 2022, figure 2).
 
     MODELs read captions, and the data has some.
     """
     from streamproc_mner.analysis.captions import caption_counts
 
-    telling = Telling(as_json, plot, html, data.path)
-    telling.check()
-    loaded = load_groups(models, device, assignments)
+    telling = Telling.of(flags)
+    groups = load_groups(flags["models"], flags["device"], flags["assignments"])
     with tagging() as begin:
-        found = caption_counts(loaded, data, most, draws_of(resamples, seed), begin)
+        found = caption_counts(groups, flags["data"], most, draws_of(flags), begin)
     telling.tell(found)
 
 
@@ -187,30 +171,17 @@ def captions(
 )
 @draws_options
 @telling_options
-def caption_quality(
-    models: tuple[str, ...],
-    data: LabelledFile,
-    device: str,
-    assignments: tuple[str, ...],
-    captioners: tuple[str, ...],
-    resamples: int,
-    seed: int,
-    as_json: bool,
-    plot: Path | None,
-    html: Path | None,
-) -> None:
+def caption_quality(captioners: tuple[str, ...], **flags: Any) -> None:
     """F1 with own captions, another post's, none, another captioner's (Chen et al. 2021, section 5.1).
 
     MODELs read captions, and the data has some.
     """
     from streamproc_mner.analysis.captions import caption_quality as by_captions
 
-    telling = Telling(as_json, plot, html, data.path)
-    telling.check()
-    loaded = load_groups(models, device, assignments)
+    telling = Telling.of(flags)
+    groups = load_groups(flags["models"], flags["device"], flags["assignments"])
     with tagging() as begin:
-        told = draws_of(resamples, seed)
-        found = by_captions(loaded, data, captioners, told, begin)
+        found = by_captions(groups, flags["data"], captioners, draws_of(flags), begin)
     telling.tell(found)
 
 
@@ -226,19 +197,7 @@ def caption_quality(
 )
 @draws_options
 @telling_options
-def vocabulary(
-    models: tuple[str, ...],
-    data: LabelledFile,
-    device: str,
-    view: str,
-    shares: str,
-    times: int,
-    resamples: int,
-    seed: int,
-    as_json: bool,
-    plot: Path | None,
-    html: Path | None,
-) -> None:
+def vocabulary(shares: str, times: int, **flags: Any) -> None:
     """F1 with a part of the word vectors taken away (Moon et al. 2018, table 3).
 
     MODELs are folders of saved models that look words up, as those of bilstm-crf do.
@@ -246,17 +205,16 @@ def vocabulary(
     from streamproc_mner.analysis.groups import groups_named
     from streamproc_mner.analysis.vocabulary import by_vocabulary, network_with_words, shares_of
 
-    telling = Telling(as_json, plot, html, data.path)
-    telling.check()
+    telling = Telling.of(flags)
     kept = shares_of(shares)
     networks = {
-        name: [network_with_words(member, device) for member in members]
-        for name, members in groups_named(models).items()
+        name: [network_with_words(member, flags["device"]) for member in members]
+        for name, members in groups_named(flags["models"]).items()
     }
     with tagging() as begin:
         found = by_vocabulary(
-            networks, data, one_view(view),
-            shares=kept, times=times, draws=draws_of(resamples, seed), begin=begin,
+            networks, flags["data"], one_view(flags["view"]),
+            shares=kept, times=times, draws=draws_of(flags), begin=begin,
         )  # fmt: skip
     telling.tell(found)
 
@@ -268,16 +226,7 @@ def vocabulary(
 @data_options
 @draws_options
 @telling_options
-def distance(
-    models: tuple[str, ...],
-    data: LabelledFile,
-    device: str,
-    resamples: int,
-    seed: int,
-    as_json: bool,
-    plot: Path | None,
-    html: Path | None,
-) -> None:
+def distance(**flags: Any) -> None:
     """How far pictures move the words' representations (Wang et al. 2022, figure 3).
 
     MODELs are folders of saved models or installed models, and read something that the data have.
@@ -285,12 +234,11 @@ def distance(
     from streamproc_mner.analysis.distance import by_distance, represented
     from streamproc_mner.analysis.groups import groups_named
 
-    telling = Telling(as_json, plot, html, data.path)
-    telling.check()
+    telling = Telling.of(flags)
     told = {
-        name: [represented(member, device) for member in members]
-        for name, members in groups_named(models).items()
+        name: [represented(member, flags["device"]) for member in members]
+        for name, members in groups_named(flags["models"]).items()
     }
     with tagging() as begin:
-        found = by_distance(told, data, draws_of(resamples, seed), begin)
+        found = by_distance(told, flags["data"], draws_of(flags), begin)
     telling.tell(found)

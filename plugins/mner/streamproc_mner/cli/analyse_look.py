@@ -12,12 +12,11 @@ from streamproc_mner.cli.analyse_output import (
     Telling,
     data_options,
     draws_of,
-    draws_options,
     load_models,
-    progress,
-    set_option,
+    tagging,
     telling_options,
 )
+from streamproc_mner.cli.measuring_options import draws_options, set_option
 
 if TYPE_CHECKING:
     from streamproc_mner.analysis.look import ChosenBy
@@ -75,8 +74,7 @@ def command(model: str, **flags: Any) -> None:
     from streamproc_mner.analysis.watched import Costs
     from streamproc_mner.data.labelled_file import LabelledFile
 
-    telling = Telling(flags["as_json"], flags["plot"], flags["html"], flags["data"].path)
-    telling.check()
+    telling = Telling.of(flags)
     (loaded,) = load_models((model,), flags["device"], flags["assignments"])
     folder = _own_folder(loaded) if flags["store"] else None
     data, report = flags["data"], flags["report"]
@@ -93,7 +91,7 @@ def command(model: str, **flags: Any) -> None:
             "give --budget or --threshold"
         )
     costs = Costs(flags["tag_ms"], flags["look_ms"])
-    draws = draws_of(flags["resamples"], flags["seed"])
+    draws = draws_of(flags)
     telling.tell(
         look_findings(loaded.model.model or model, on, other, chosen, by=by, costs=costs, draws=draws)
     )
@@ -130,5 +128,5 @@ def _watch(loaded: LoadedModel, data: LabelledFile) -> Watched:
 
     looked_for_by(loaded.model)  # before a file is read for nothing
     posts = data.posts(loaded.model.widths)
-    with progress(2 * len(posts), f"tagging {data.path.name}") as advance:
-        return Watched.of(data.path.name, measure_looks(loaded.model, posts, advance))
+    with tagging(f"tagging {data.path.name}") as begin:
+        return Watched.of(data.path.name, measure_looks(loaded.model, posts, begin(2 * len(posts))))

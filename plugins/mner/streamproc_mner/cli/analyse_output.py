@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from streamproc_mner.cli.measuring_options import data_options as labelled_file_options
-from streamproc_mner.cli.measuring_options import plugin_config, tagging_bar
+from streamproc_mner.cli.measuring_options import device_option, plugin_config, tagging_bar
 
 if TYPE_CHECKING:
     from streamproc.entities import View
@@ -39,43 +39,12 @@ def telling_options(command: CommandT) -> CommandT:
     return command
 
 
-def draws_options(command: CommandT) -> CommandT:
-    """`--resamples` and `--seed`."""
-    for option in (
-        click.option(
-            "--seed",
-            default=0,
-            type=click.IntRange(0),
-            show_default=True,
-            help="Of all that is drawn by chance.",
-        ),
-        click.option(
-            "--resamples",
-            default=2000,
-            show_default=True,
-            type=click.IntRange(100, 1_000_000),
-            help="How often the bootstrap draws all posts anew.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`, and what names labelled posts: the command gets them as `data`."""
-    device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-    return labelled_file_options(device(command))
+    return labelled_file_options(device_option(command))
 
 
 models_argument = click.argument("models", nargs=-1, required=True, metavar="MODEL|NAME=MODEL,MODEL,...")
-
-set_option = click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Of the plugins' config, such as handles=true; may be given several times.",
-)
 
 view_option = click.option(
     "--view",
@@ -115,6 +84,13 @@ class Telling:
     plot: Path | None
     html: Path | None
     data: Path | None = None
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any]) -> Telling:
+        """What `telling_options` and `data_options` say, checked; see `check`."""
+        telling = cls(flags["as_json"], flags["plot"], flags["html"], flags["data"].path)
+        telling.check()
+        return telling
 
     def check(self) -> None:
         """Say before the work what would fail after it.
@@ -158,30 +134,17 @@ class Telling:
 
 
 @contextmanager
-def progress(total: int, doing: str) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal; what it gives is told how many were done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda count: bar.update(task, advance=count)
-
-
-@contextmanager
-def tagging() -> Iterator[Begin]:
+def tagging(doing: str = "tagging") -> Iterator[Begin]:
     """A bar on standard error while posts are tagged, where that is a terminal."""
-    with tagging_bar() as bar:
+    with tagging_bar(doing) as bar:
         yield lambda total: lambda done: bar(done, total)
 
 
-def draws_of(resamples: int, seed: int) -> Draws:
+def draws_of(flags: Mapping[str, Any]) -> Draws:
     """What `draws_options` say."""
     from streamproc_mner.analysis.scores import Draws
 
-    return Draws(resamples, seed)
+    return Draws(flags["resamples"], flags["seed"])
 
 
 def load_models(names: tuple[str, ...], device: str, assignments: tuple[str, ...]) -> list[LoadedModel]:

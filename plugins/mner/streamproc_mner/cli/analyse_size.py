@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,11 +11,11 @@ from streamproc.errors import SettingsError
 from streamproc_mner.cli.analyse_output import (
     Telling,
     draws_of,
-    draws_options,
     one_view,
     telling_options,
     view_option,
 )
+from streamproc_mner.cli.measuring_options import draws_options
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -68,11 +69,10 @@ def command(
     device: str,
     changes: tuple[str, ...],
     view: str,
-    resamples: int,
-    seed: int,
     as_json: bool,
     plot: Path | None,
     html: Path | None,
+    **flags: Any,
 ) -> None:
     """F1 by the size of the training set (Chen et al. 2021, figure 3): trains each RECIPE on shares of
     the posts, with several seeds, and measures each model.
@@ -100,6 +100,6 @@ def command(
         recipes, data, out, shares_of(shares), seeds_of(seeds), tuple(options),
         LabelledFile(measured, pictures, repair=repair), device,
     )  # fmt: skip
-    chosen, draws = one_view(view), draws_of(resamples, seed)
+    chosen, draws = one_view(view), draws_of(flags)
     found = by_size(curve, chosen, draws, train_in_a_process, lambda line: click.echo(line, err=True))
     telling.tell(found)

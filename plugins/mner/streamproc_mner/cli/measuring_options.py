@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from streamproc.cli.whole_file import whole_file
 from streamproc.errors import SettingsError
-
-if TYPE_CHECKING:
-    pass
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,6 +46,39 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+
+set_option = click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Of the plugins' config, such as handles=true; may be given several times.",
+)
+
+
+def draws_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--resamples` and `--seed`."""
+    for option in (
+        click.option(
+            "--seed",
+            default=0,
+            type=click.IntRange(0),
+            show_default=True,
+            help="Of all that is drawn by chance.",
+        ),
+        click.option(
+            "--resamples",
+            default=2000,
+            show_default=True,
+            type=click.IntRange(100, 1_000_000),
+            help="How often the bootstrap draws all posts anew.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--set`, `--device`, `--resamples`, `--seed`, `--json`, `--html`, and those of `data_options`."""
     for option in (
@@ -60,28 +90,9 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Also write a page with tables, figures and examples.",
         ),
         click.option("--json", "as_json", is_flag=True, help="For scripts."),
-        click.option(
-            "--seed",
-            default=0,
-            type=click.IntRange(0),
-            show_default=True,
-            help="Of the draws of the bootstrap.",
-        ),
-        click.option(
-            "--resamples",
-            default=2000,
-            show_default=True,
-            type=click.IntRange(100, 1_000_000),
-            help="How often the bootstrap draws all posts anew.",
-        ),
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
-        click.option(
-            "--set",
-            "assignments",
-            metavar="KEY=VALUE",
-            multiple=True,
-            help="Of the plugin's config, such as handles=true; may be given several times.",
-        ),
+        draws_options,
+        device_option,
+        set_option,
     ):
         command = option(command)
     return data_options(command)
@@ -117,13 +128,13 @@ def report_file(path: Path | None, data: Path) -> Iterator[BinaryIO | None]:
 
 
 @contextmanager
-def tagging_bar() -> Iterator[Callable[[int, int], None]]:
+def tagging_bar(doing: str = "tagging") -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, where that is a terminal: give it posts done since, and all of them."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("tagging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("tagging", total=None)
+        task = bar.add_task(doing, total=None)
         yield lambda done, total: bar.update(task, advance=done, total=total)
