@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -228,6 +227,36 @@ async def test_a_commit_that_failed_is_made_again(
         await rig.app.consumer.commit()
         assert rig.app.consumer.progress()[TP(name, 0)].committed == 20
         assert await committed(kafka.bootstrap, name, name, 1) == [20]
+
+
+async def test_a_commit_covers_what_was_finished_while_another_was_under_way(
+    kafka: Kafka, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kafka.create(name, 1)
+    await fill(kafka.bootstrap, name, range(20))
+    rig = Rig(make_app(kafka.bootstrap, name, tmp_path, Fetching(), broker_commit_interval=3600), name)
+    async with started(rig.app):
+        await rig.fetched(20)
+        (batch,) = rig.batches
+        for index in range(10):
+            batch.done(index)
+        consumer = rig.app.consumer
+        go_on, commit, asked = asyncio.Event(), consumer._commit, []
+
+        async def slow(offsets: Any) -> Any:
+            asked.append(offsets[TP(name, 0)])
+            await go_on.wait()
+            return await commit(offsets)
+
+        monkeypatch.setattr(consumer, "_commit", slow)
+        timer = asyncio.create_task(consumer.commit())
+        await until(lambda: asked == [10])
+        batch.done_all()
+        last = asyncio.create_task(consumer.wait_empty())
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(timer, last)
+        assert consumer.progress()[TP(name, 0)].committed == 20
 
 
 async def test_posts_in_flight_are_bounded(kafka: Kafka, name: str, tmp_path: Path) -> None:
@@ -460,29 +489,22 @@ async def test_killed_workers_lose_no_post(kafka: Kafka, name: str, tmp_path: Pa
 async def test_workers_that_come_and_go_in_peace_lose_and_repeat_nothing(
     kafka: Kafka, name: str, tmp_path: Path
 ) -> None:
-    # Seen once, not explained yet: 300 posts came again after a hand-over, and in no run since.
-    repeated = await _come_and_go(kafka, name, tmp_path)
-    assert not repeated or not await _come_and_go(kafka, f"{name}-again", tmp_path)
-
-
-async def _come_and_go(kafka: Kafka, name: str, folder: Path) -> dict[int, int]:
-    """One worker follows another over 3,000 posts, of which none is lost; how often posts came again."""
     await kafka.create(name, 4)
     await kafka.create(f"{name}-copies", 1)
     await fill(kafka.bootstrap, name, range(3000))
     async with (
         copies(kafka.bootstrap, f"{name}-copies", 1) as arrived,
-        Worker(kafka.bootstrap, name, folder, "first", pause=0.15) as first,
+        Worker(kafka.bootstrap, name, tmp_path, "first", pause=0.15) as first,
     ):
         await until(lambda: len(arrived) >= 100)
-        async with Worker(kafka.bootstrap, name, folder, "second", pause=0.15) as second:
+        async with Worker(kafka.bootstrap, name, tmp_path, "second", pause=0.15) as second:
             await until(lambda: any(value.endswith("second") for value in arrived))
             assert await first.end(signal.SIGTERM) == 0
             assert len(set(_numbers(arrived))) < 3000
             await until(lambda: len(set(_numbers(arrived))) == 3000)
             assert await second.end(signal.SIGTERM) == 0
     assert await committed(kafka.bootstrap, name, name, 4) == await ends(kafka.bootstrap, name, 4)
-    return {number: times for number, times in Counter(_numbers(arrived)).items() if times > 1}
+    assert len(_numbers(arrived)) == 3000
 
 
 def _numbers(arrived: Sequence[str]) -> list[int]:
