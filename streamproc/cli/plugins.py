@@ -92,7 +92,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 @command.command("check", short_help="Run the contract suite against one of them.")
-@click.argument("name")
+@click.argument("name", metavar="NAME|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option(
     "--config",
@@ -101,15 +101,15 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     help="Settings with [plugins.NAME], and routes that name it.",
 )
 def check(name: str, as_json: bool, config: str | None) -> None:
-    """Run the contract suite against an installed plugin or model; exits 1 if it fails."""
+    """Run the contract suite against an installed plugin or model, or the model of a folder; exits 1 if it
+    fails.
+    """
     from streamproc.fusion.discovery import load_plugin
     from streamproc.settings import load_settings
     from streamproc.testing.contract import run_contract
-    from streamproc.wiring import check_look
 
     settings = load_settings(Path(config) if config else None)
     loaded = load_plugin(name, settings.plugins.get(name))
-    check_look(loaded, settings.routes)
     outcomes = run_contract(loaded)
     if as_json:
         click.echo(

@@ -43,7 +43,11 @@ EXPLAIN_LIMIT: Final = 200
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="By default standard output."
 )
-@click.option("--plugin", help="Tag with this plugin or model, whatever the routes say.")
+@click.option(
+    "--plugin",
+    metavar="PLUGIN|MODEL|FOLDER",
+    help="Tag with this plugin, installed model or saved model's folder, whatever the routes say.",
+)
 @click.option("--look", help="always, never or uncertain(T), whatever the routes say.")
 @click.option(
     "--pictures",

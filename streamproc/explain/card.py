@@ -8,10 +8,10 @@ from statistics import fmean
 from streamproc.entities import TaggedPost
 from streamproc.explain.evidence import evidence_table
 from streamproc.explain.figures import figure, figure_data
-from streamproc.explain.markup import Html, data_block, element
 from streamproc.explain.pictures import Pictures, looked_at
 from streamproc.explain.words import WORDS_SHOWN, Word, marked_text, words_of
 from streamproc.fusion.api import Tagging
+from streamproc.html.markup import Html, data_block, element
 from streamproc.output import Evidence
 
 

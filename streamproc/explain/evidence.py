@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from streamproc.entities import VisualUse
-from streamproc.explain.markup import Html, element, joined
+from streamproc.html.markup import Html, element, joined
 from streamproc.vision.visuals import Captions, Modality, Objects, OcrText, Regions, Seen, Value, Visual
 
 _ITEMS_SHOWN: Final = 40

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from streamproc.explain.markup import Html, element, joined
 from streamproc.explain.pictures import BLANK_SIDE, Pictures, looked_at
 from streamproc.explain.words import WORDS_SHOWN, Word
 from streamproc.fusion.api import Weights
+from streamproc.html.markup import Html, element, joined
 from streamproc.vision.visuals import Modality, Thumbnail, Visual
 
 COLUMN_COLOURS: Final = 8

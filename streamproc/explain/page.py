@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from streamproc.explain.card import card
-from streamproc.explain.markup import Html, element, joined
 from streamproc.explain.pictures import Pictures
+from streamproc.html.frame import END, as_bytes, opening
+from streamproc.html.markup import Html, element
 from streamproc.output import Output
 
 _HERE: Final = Path(__file__).parent
@@ -34,8 +33,8 @@ class ExplainPage:
         self._shown = 0
         script = (_HERE / "page.js").read_text("utf-8")
         self._script = Html(script)
-        self._put(Html("<!doctype html>\n"))
-        self._put(_opening(source, (_HERE / "page.css").read_text("utf-8"), script))
+        self._put(opening(f"{source}, explained", _HERE / "page.css", pictures=True, script=script))
+        self._put(_introduction(source))
 
     def add(self, output: Output) -> None:
         """The next thing that was written; a post that is to be explained becomes a card."""
@@ -59,29 +58,10 @@ class ExplainPage:
             facts.append(f"{failed} lines could not be tagged: see the output")
         self._put(element("footer", {}, element("p", {}, "; ".join(facts) + ".")))
         self._put(element("script", {}, self._script))
-        self._put(Html("</main></body></html>\n"))
+        self._put(END)
 
     def _put(self, piece: Html) -> None:
-        # A model may name things with what is no text (a lone surrogate): it must not end the run.
-        self._write(piece.encode("utf-8", "replace"))
-
-
-def _opening(source: str, style: str, script: str) -> Html:
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = element(
-        "head",
-        {},
-        element("meta", {"charset": "utf-8"}, end=False),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}, end=False),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}, end=False),
-        element("meta", {"name": "color-scheme", "content": "light dark"}, end=False),
-        element("title", {}, f"{source}, explained"),
-        element("style", {}, Html(style)),
-    )
-    return joined((Html('<html lang="en">'), head, Html("<body><main>"), _introduction(source)))
+        self._write(as_bytes(piece))
 
 
 def _introduction(source: str) -> Html:
@@ -108,7 +88,3 @@ def _introduction(source: str) -> Html:
             "noscript", {}, element("p", {"class": "note"}, "Without JavaScript the heat-maps stay empty.")
         ),
     )
-
-
-def _hash(content: str) -> str:
-    return "sha256-" + base64.b64encode(sha256(content.encode()).digest()).decode()

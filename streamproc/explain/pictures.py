@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Final
 
-from streamproc.explain.markup import Html, element
+from streamproc.html.frame import data_url
+from streamproc.html.markup import Html, element
 from streamproc.vision.visuals import Modality, Seen, Thumbnail, Visual
 
 BLANK_SIDE: Final = 210
@@ -45,12 +45,11 @@ class Pictures:
         if name is not None:
             return element("use", {"href": f"#{name}"})
         self._names[thumbnail.digest] = name = f"picture-{len(self._names) + 1}"
-        data = base64.b64encode(thumbnail.jpeg).decode()
         return element(
             "image",
             {
                 "id": name,
-                "href": f"data:image/jpeg;base64,{data}",
+                "href": data_url("jpeg", thumbnail.jpeg),
                 "width": thumbnail.width,
                 "height": thumbnail.height,
             },

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from streamproc.entities import Entity
-from streamproc.explain.markup import Html, element, joined
 from streamproc.fusion.api import Tagging
+from streamproc.html.markup import Html, element, joined
 from streamproc.tokens import tokenize
 
 WORDS_SHOWN: Final = 300

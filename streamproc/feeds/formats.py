@@ -21,6 +21,7 @@ from streamproc.errors import MalformedPost, UnsupportedSchemaVersion
 from streamproc.feeds.api import BadLine, FeedItem, Item
 from streamproc.feeds.lines import Line
 from streamproc.posts import Post, parse
+from streamproc.repeated_keys import repeated_key
 from streamproc.vision.visuals import Captions, Seen
 
 Format = Literal["post", "tokens", "conll"]
@@ -75,7 +76,10 @@ class _ObjectReader(LineReader):
         if not line.raw.strip():
             return
         try:
-            yield self._item(_whole(line))
+            item = self._item(_whole(line))
+            if (repeated := repeated_key(line.raw)) is not None:
+                raise MalformedPost(repeated)
+            yield item
         except (MalformedPost, UnsupportedSchemaVersion) as error:
             yield BadLine(line.number, error, line.raw)
 

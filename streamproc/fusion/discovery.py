@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,8 @@ from streamproc.settings import PluginSettings
 
 PLUGIN_GROUP: Final = "streamproc.fusion"
 MODEL_GROUP: Final = "streamproc.models"
+FOLDER_GROUP: Final = "streamproc.model_folders"
+"""Functions from a folder to the name of the plugin that serves the saved model in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,24 @@ def find_model(name: str) -> ModelPackage:
     return found
 
 
+def plugin_of_folder(folder: Path) -> str:
+    """The plugin that serves the saved model of a folder, as an installed package says.
+
+    Raises:
+        PluginError: no package takes it for a saved model; says why.
+    """
+    refused = PluginError(f"{folder}: nobody here reads saved models: pip install streamproc-mner")
+    for name in sorted(installed(FOLDER_GROUP)):
+        plugin_of: Callable[[Path], str] = load_entry(FOLDER_GROUP, name, "reader of model folders")
+        try:
+            return plugin_of(folder)
+        except PluginError as error:
+            refused = error
+    raise refused
+
+
 def load_plugin(name: str, settings: PluginSettings | None = None) -> LoadedPlugin:
-    """Load what a route calls `name`: an entry of `[plugins]`, an installed model, or a plugin.
+    """Load what a route calls `name`: an entry of `[plugins]`, an installed model or plugin, or a folder.
 
     Args:
         name: as in the route.
@@ -110,9 +129,14 @@ def _implied(name: str) -> PluginSettings:
         return PluginSettings(model=name)
     if name in installed(PLUGIN_GROUP):
         return PluginSettings(plugin=name)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return PluginSettings(plugin=plugin_of_folder(folder), model=str(folder))
     known = sorted({*model_names(), *plugin_names()})
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known) or 'none'}"
+    if "/" in name:
+        raise PluginError(f"{name!r} is no folder of a saved model, and no plugin or model: {hint}")
     raise PluginError(f"no plugin or model named {name!r}: {hint}; or define [plugins.{name}]")
 
 

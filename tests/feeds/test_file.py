@@ -23,6 +23,7 @@ from streamproc.feeds.file import FileConfig, FileFeed
 from streamproc.feeds.formats import Format, recognise
 from streamproc.feeds.lines import Line, _Splitter, read_lines
 from streamproc.posts import Deletion
+from streamproc.repeated_keys import repeated_key
 from streamproc.vision.visuals import Captions, Seen
 
 
@@ -50,6 +51,32 @@ async def test_posts_and_deletions_with_their_lines(tmp_path: Path) -> None:
     assert (first.line, first.raw) == (1, line(1))
     assert (second.line, second.raw) == (3, deletion)
     assert isinstance(second.message, Deletion)
+
+
+@pytest.mark.parametrize(
+    ("bad", "key"),
+    [
+        (b'{"platform": "test", "id": "1", "text": "a", "text": "b"}', "text"),
+        (b'{"platform": "test", "id": "1", "text": "a", "media": [{"url": "u", "url": "v"}]}', "url"),
+        (b'{"op": "delete", "platform": "test", "id": "1", "id": "2"}', "id"),
+        (b'{"id": "1", "tokens": ["a"], "captions": {"x": "a dog", "x": "a cat"}}', "x"),
+    ],
+)
+async def test_a_key_that_stands_twice_is_a_bad_line(tmp_path: Path, bad: bytes, key: str) -> None:
+    file = tmp_path / "posts.jsonl"
+    form = "tokens" if b"tokens" in bad else "post"
+    file.write_bytes(b"\n" + bad)
+    (item,) = await read(file, format=form)
+    assert isinstance(item, BadLine)
+    assert (item.line, item.raw) == (2, bad)
+    assert str(item.error) == f"the key {key!r} stands twice in one object: keep one"
+
+
+def test_only_keys_of_one_object_stand_twice_whatever_their_values() -> None:
+    assert repeated_key('{"a": {"b": 1, "c": [{"b": 2}, {"b": NaN}]}, "b": ' + "9" * 5000 + "}") is None
+    assert repeated_key('{"a": "no') is None
+    assert repeated_key("[" * 100_000) is None
+    assert "'b'" in str(repeated_key(b'[{"a": {"b": 1, "c": 2, "b": 1}}]'))
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

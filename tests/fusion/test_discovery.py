@@ -44,8 +44,14 @@ Install = Callable[..., None]
 def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     """Pretend that packages with these entry points are installed."""
 
-    def pretend(plugins: dict[str, str], models: dict[str, str] | None = None) -> None:
-        groups = {discovery.PLUGIN_GROUP: plugins, discovery.MODEL_GROUP: models or {}}
+    def pretend(
+        plugins: dict[str, str], models: dict[str, str] | None = None, folders: dict[str, str] | None = None
+    ) -> None:
+        groups = {
+            discovery.PLUGIN_GROUP: plugins,
+            discovery.MODEL_GROUP: models or {},
+            discovery.FOLDER_GROUP: folders or {},
+        }
         monkeypatch.setattr(
             installed,
             "entry_points",
@@ -80,6 +86,11 @@ def test_a_bad_plugin_is_named_and_the_others_still_load(
     ("name", "settings", "complaint"),
     [
         ("capitls", None, "no plugin or model named 'capitls': did you mean capitals"),
+        (
+            "./runs/model",
+            None,
+            "'./runs/model' is no folder of a saved model, and no plugin or model: known",
+        ),
         ("mine", PluginSettings(), "plugins.mine: give `plugin`"),
         ("mine", PluginSettings(plugin="capitls"), "no plugin named 'capitls': did you mean capitals"),
         (
@@ -149,3 +160,40 @@ def test_an_installed_model_brings_its_plugin_and_its_notice(
     assert isinstance(loaded.plugin, CapitalsPlugin)
     assert loaded.notice == "for research"
     assert issubclass(CapitalsPlugin, FusionPlugin)
+
+
+def _plugin_of(folder: Path) -> str:
+    """Reads folders as a package of plugins would."""
+    if not (folder / "mine.txt").is_file():
+        raise PluginError(f"{folder}: no model of mine")
+    return (folder / "mine.txt").read_text()
+
+
+def test_the_folder_of_a_model_is_served_by_the_plugin_that_its_reader_names(
+    install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import sys
+    import types
+
+    module = types.ModuleType("streamproc_test_folders")
+    vars(module)["plugin_of"] = _plugin_of
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    capitals = {"capitals": "streamproc.fusion.capitals:CapitalsPlugin"}
+    install(capitals)
+    with pytest.raises(PluginError, match="nobody here reads saved models"):
+        discovery.load_plugin(str(tmp_path))
+    install(capitals, None, {"mine": "streamproc_test_folders:plugin_of"})
+    with pytest.raises(PluginError, match="no model of mine"):
+        discovery.load_plugin(str(tmp_path))
+    (tmp_path / "mine.txt").write_text("capitals")
+    loaded = discovery.load_plugin(str(tmp_path))
+    assert isinstance(loaded.plugin, CapitalsPlugin)
+    assert loaded.name == str(tmp_path)
+
+
+def test_an_installed_name_goes_before_a_folder_of_that_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "capitals").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(discovery.load_plugin("capitals").plugin, CapitalsPlugin)

@@ -39,7 +39,7 @@ class BiLstmSettings(NetworkSettings):
     multitask: float = Field(
         default=0.0, ge=0, description="weight of typing and segmentation in training; 0: not trained"
     )
-    word_width: int = Field(default=100, gt=0, description="of a word's vector in the table")
+    word_width: int = Field(default=100, gt=0, le=8192, description="of a word's vector in the table")
     vectors: str | None = Field(
         default=None,
         description="file with pretrained word vectors of that width (GloVe's text format), read when "
@@ -48,18 +48,23 @@ class BiLstmSettings(NetworkSettings):
     word_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share of words read as unknown in training"
     )
-    character_width: int = Field(default=50, gt=0, description="of a character's vector")
+    character_width: int = Field(default=50, gt=0, le=8192, description="of a character's vector")
     character_hidden: int = Field(
-        default=50, gt=0, description="states of the character LSTM in each direction, or filters"
+        default=50, gt=0, le=8192, description="states of the character LSTM in each direction, or filters"
     )
-    picture_width: int = Field(default=1024, gt=0, description="of the picture's vector")
+    picture_width: int = Field(default=1024, gt=0, le=8192, description="of the picture's vector")
     transform_width: int = Field(
-        default=100, ge=0, description="of each modality's vector after its transform layer; 0: no layer"
+        default=100,
+        ge=0,
+        le=8192,
+        description="of each modality's vector after its transform layer; 0: no layer",
     )
     transform: Literal["tanh", "sigmoid"] = Field(
         default="tanh", description="what the transform layers end with"
     )
-    hidden: int = Field(default=100, gt=0, description="states of the LSTM over words in each direction")
+    hidden: int = Field(
+        default=100, gt=0, le=8192, description="states of the LSTM over words in each direction"
+    )
     dropout: float = Field(default=0.5, ge=0, lt=1, description="of what the LSTM reads and gives")
 
     @model_validator(mode="after")

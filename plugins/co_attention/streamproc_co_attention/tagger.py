@@ -25,12 +25,14 @@ class CoAttentionSettings(NetworkSettings):
     text: TextSettings = Field(
         default=TransformerText(), description="what makes words' vectors: a transformer or a BiLSTM"
     )
-    picture_width: int = Field(default=2048, gt=0, description="of a cell's vector")
+    picture_width: int = Field(default=2048, gt=0, le=8192, description="of a cell's vector")
     picture_dropout: float = Field(default=0.1, ge=0, lt=1, description="of the projected cells")
     attention_width: int = Field(
-        default=200, gt=0, description="of what words and cells are compared in; costs memory"
+        default=200, gt=0, le=8192, description="of what words and cells are compared in; costs memory"
     )
-    fusion_width: int = Field(default=200, gt=0, description="of projected cells and of fused vectors")
+    fusion_width: int = Field(
+        default=200, gt=0, le=8192, description="of projected cells and of fused vectors"
+    )
 
 
 class CoAttentionTagger(Tagger):

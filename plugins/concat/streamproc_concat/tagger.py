@@ -22,15 +22,19 @@ class ConcatSettings(NetworkSettings):
 
     text: TransformerText = Field(default=TransformerText(), description="what makes words' vectors")
     characters: Characters = Field(default="cnn", description="what reads the words' characters")
-    character_width: int = Field(default=30, gt=0, description="of a character's vector")
+    character_width: int = Field(default=30, gt=0, le=8192, description="of a character's vector")
     character_hidden: int = Field(
-        default=50, gt=0, description="filters, or states of the character LSTM in each direction"
+        default=50, gt=0, le=8192, description="filters, or states of the character LSTM in each direction"
     )
     picture: Literal["grid", "global"] = Field(
         default="grid", description="the mean of the last convolution's cells, or a vector of the picture"
     )
-    picture_width: int = Field(default=2048, gt=0, description="of a cell's vector, or of the picture's")
-    width: int = Field(default=768, gt=0, description="that words, characters and picture are projected to")
+    picture_width: int = Field(
+        default=2048, gt=0, le=8192, description="of a cell's vector, or of the picture's"
+    )
+    width: int = Field(
+        default=768, gt=0, le=8192, description="that words, characters and picture are projected to"
+    )
     dropout: float = Field(default=0.1, ge=0, lt=1, description="before the output layer")
 
 

@@ -29,7 +29,7 @@ class ItaSettings(ContextTaggerSettings):
     picture: Literal["none", "grid"] = Field(
         default="none", description="grid: the picture's cells, projected, as sub-tokens of their own"
     )
-    picture_width: int = Field(default=2048, gt=0, description="of a cell's vector")
+    picture_width: int = Field(default=2048, gt=0, le=8192, description="of a cell's vector")
 
 
 class ItaTagger(ContextTagger):

@@ -34,8 +34,10 @@ class OnnxTaggerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    threads: int = Field(default=0, ge=0, description="of one run; 0: one for each core")
-    batch_tokens: int = Field(default=2048, ge=64, description="sub-tokens with padding in one run")
+    threads: int = Field(default=0, ge=0, le=1024, description="of one run; 0: one for each core")
+    batch_tokens: int = Field(
+        default=2048, ge=64, le=65_536, description="sub-tokens with padding in one run"
+    )
     precision: Literal["auto", "float32", "int8"] = Field(
         default="auto",
         description="int8: the model's 8-bit file, quicker and a little less exact; auto: that, where the "

@@ -24,5 +24,7 @@ class TorchTaggerConfig(BaseModel):
         description="bfloat16 is faster where the hardware has it, but a post's scores then depend "
         "a little on the batch it is in",
     )
-    batch_tokens: int = Field(default=4096, ge=64, description="sub-tokens with padding in one run")
+    batch_tokens: int = Field(
+        default=4096, ge=64, le=65_536, description="sub-tokens with padding in one run"
+    )
     handles: bool = Field(default=False, description="also tag the names of mentioned accounts (`@name`)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from streamproc.fusion.api import (
     FusionModel,
     Modality,
     Need,
+    Over,
     Tagging,
     Weights,
 )
@@ -39,7 +40,7 @@ class RawWeights:
     One `of_picture` says nothing of a post that has none.
     """
 
-    over: Literal["tokens", "cells", "regions", "modalities", "gates"]
+    over: Over
     values: Floats
     columns: tuple[str, ...] = ()
     of_picture: bool = False
@@ -116,7 +117,7 @@ class TaggerModel(FusionModel):
         handles: whether names of mentioned accounts may be entities.
         name: of the model.
         version: of its weights.
-        look_threshold: see `FusionModel`.
+        look_threshold: see `FusionModel`; its own where the model names none.
 
     Attributes:
         decoder: its CRF.
@@ -144,7 +145,8 @@ class TaggerModel(FusionModel):
         self.modalities: Mapping[Modality, Need] = dict.fromkeys((*kinds, *self.widths), Need.OPTIONAL)
         self.model = name
         self.model_version = version
-        self.look_threshold = look_threshold
+        if look_threshold is not None:
+            self.look_threshold = look_threshold
         self.decoder = decoder
         self._network = network
         self._encoder = encoder

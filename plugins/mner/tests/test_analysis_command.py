@@ -182,6 +182,11 @@ def test_refusals_say_what_is_wrong(data: Path, tmp_path: Path) -> None:
             SettingsError,
             "no valid.jsonl",
         ),
+        (
+            ["size", "moon2018/w", *["--data", tmp_path] * 2, "--out", tmp_path / "out"],
+            SettingsError,
+            "--data is given 2 times",
+        ),
     ]
     for arguments, kind, words in expected:
         error = _error(*arguments)

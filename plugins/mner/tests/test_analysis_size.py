@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -18,14 +19,15 @@ from plugins.mner.tests.analysis_models import random_posts, write_posts
 from streamproc.errors import SettingsError, StreamprocError
 from streamproc_mner.analysis.findings import Findings
 from streamproc_mner.analysis.scores import Draws
-from streamproc_mner.analysis.size import by_size, seeds_of, shares_of
-from streamproc_mner.analysis.training_runs import Curve, train_in_a_process
+from streamproc_mner.analysis.size import MOST_SHARES, by_size, shares_of
+from streamproc_mner.analysis.training_runs import Curve
 from streamproc_mner.cli.train import command as train_command
 from streamproc_mner.data.labelled_file import LabelledFile
 from streamproc_mner.evaluation.loading import load_model
 from streamproc_mner.evaluation.predictions import predict_posts
 from streamproc_mner.evaluation.significance import bootstrap_interval
 from streamproc_mner.evaluation.spans import evaluate_spans
+from streamproc_mner.recipes.train_process import train_in_a_process
 
 OPTIONS = tuple(
     part
@@ -37,18 +39,20 @@ SHARES = (0.5, 1.0)
 SEEDS = (1, 2)
 
 
-def _train(arguments: Sequence[str]) -> None:
+def _train(arguments: Sequence[str]) -> Mapping[str, Any]:
     """The real command, in this process: a new one would import torch again."""
     result = CliRunner().invoke(train_command, [*arguments, "--json"])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
 
 
 def _curve(data: Path, out: Path, **changes: object) -> Curve:
     given = {
-        "recipes": RECIPES, "data": data, "out": out, "shares": SHARES, "seeds": SEEDS, "options": OPTIONS,
-        "report": LabelledFile(data / "valid.jsonl"), "device": "cpu", **changes,
+        "recipes": RECIPES, "data": (data,), "out": out, "shares": SHARES, "seeds": SEEDS,
+        "options": OPTIONS, "report": LabelledFile(data / "valid.jsonl"), "device": "cpu", **changes,
     }  # fmt: skip
     return Curve(**given)  # type: ignore[arg-type]
 
@@ -70,7 +74,7 @@ def out(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def _fails(arguments: Sequence[str]) -> None:
+def _fails(arguments: Sequence[str]) -> NoReturn:
     pytest.fail(f"trained: {arguments}")
 
 
@@ -121,9 +125,9 @@ def test_what_is_finished_is_not_trained_again_and_what_is_missing_is(
     shutil.rmtree(lost)
     trained: list[Sequence[str]] = []
 
-    def train(arguments: Sequence[str]) -> None:
+    def train(arguments: Sequence[str]) -> Mapping[str, Any]:
         trained.append(arguments)
-        _train(arguments)
+        return _train(arguments)
 
     findings = by_size(_curve(data, copy), None, Draws(100, 0), train, lambda _: None)
     assert [arguments[arguments.index("--out") + 1] for arguments in trained] == [str(lost)]
@@ -162,9 +166,12 @@ def test_one_seed_has_no_standard_deviation(data: Path, out: Path) -> None:
     assert [row[findings.columns.index("s.d.")] for row in findings.rows] == [None] * 4
 
 
-def test_a_training_that_fails_ends_the_analysis(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(StreamprocError, match="streamproc train no/such ended with 2"):
-        train_in_a_process(["no/such", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+def test_a_training_that_fails_ends_the_analysis(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    curve = _curve(data, tmp_path / "out", recipes=("no/such",))
+    with pytest.raises(StreamprocError, match="streamproc train no/such ended with 2, see above"):
+        by_size(curve, None, Draws(100, 0), train_in_a_process, lambda _: None)
     assert "no recipe named 'no/such'" in capfd.readouterr().err
 
 
@@ -175,8 +182,8 @@ def test_shares_that_do_not_rise_to_one_are_refused(text: str) -> None:
     assert shares_of("0.25, 1") == (0.25, 1.0)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,1", "1.5", "-1"])
-def test_seeds_that_are_not_different_numbers_are_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="expected different whole numbers"):
-        seeds_of(text)
-    assert seeds_of("13, 14") == (13, 14)
+def test_so_many_shares_are_a_slip() -> None:
+    text = ",".join(f"{share / 1000:g}" for share in range(1, MOST_SHARES + 2))
+    with pytest.raises(SettingsError, match="--shares: 101 of them, expected at most 100"):
+        shares_of(text)
+    assert len(shares_of(text.rpartition(",")[0])) == MOST_SHARES

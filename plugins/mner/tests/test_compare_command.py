@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from scipy import stats
 
+from plugins import commands
 from plugins.mner.tests.labelled_posts import write_posts
-from streamproc.cli.failing import exit_code, one_line
-from streamproc.cli.main import cli
+
+run = partial(commands.run, "compare")
+refused = partial(commands.refused, "compare")
+compared = partial(commands.told, "compare")
 
 LEXICON, TEXT, PARIS, BOTH, ADA = (
     f"plugins.mner.tests.lexicon:{name}"
@@ -33,25 +34,6 @@ POSTS = (
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return write_posts(tmp_path / "posts.jsonl", *POSTS, captions={4: ["a caption"]})
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["compare", *map(str, arguments)])
-
-
-def compared(*arguments: str | Path) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.exception
-    return json.loads(result.stdout)
-
-
-def refused(*arguments: str | Path) -> tuple[int, str]:
-    """The exit code and the line that a failing command gives."""
-    error = run(*arguments).exception
-    assert error is not None
-    line = one_line(error)
-    assert "\n" not in line
-    return exit_code(error), line
 
 
 def test_models_stand_side_by_side_and_against_the_first(data: Path) -> None:

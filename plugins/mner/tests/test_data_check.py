@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from streamproc.cli.main import cli
 from streamproc.errors import InputError
 from streamproc_mner.data.checking import CheckedFile, check_data
 
@@ -100,6 +102,21 @@ def test_of_a_split_in_two_forms_the_one_that_training_reads_is_checked(tmp_path
     _file(tmp_path, "train.txt", "a\tO")
     path = _file(tmp_path, "train.jsonl", _post("1", "x"))
     assert [file.path for file in check_data([tmp_path, path]).files] == [path]
+
+
+def test_files_of_one_folder_that_write_handles_otherwise_are_told_and_no_fault(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        _file(tmp_path / name, "train.jsonl", _post("1", "@nasa x"), _post("2", "@ nasa"))
+        _file(tmp_path / name, "test.jsonl", _post("5", "nobody"))
+    _file(tmp_path / "two", "valid.jsonl", _post("3", "y @ nasa"))
+    alike, mixed = (
+        CliRunner().invoke(cli, ["data", "check", str(tmp_path / name)]) for name in ("one", "two")
+    )
+    assert "@name" not in alike.stdout
+    assert "@name is one token in train.jsonl, two in valid.jsonl: trained on together" in mixed.stdout
+    assert (alike.exit_code, mixed.exit_code) == (0, 0)
+    told = CliRunner().invoke(cli, ["data", "check", "--json", str(tmp_path / "two")])
+    assert [file["handles"] for file in json.loads(told.stdout)["files"]] == ["whole", "cut", None]
 
 
 def _pictures(folder: Path, names: Sequence[str]) -> Path:

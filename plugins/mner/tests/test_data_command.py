@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from streamproc.cli.failing import exit_code, one_line
-from streamproc.cli.main import cli
+from plugins import commands
 from streamproc_mner.data.records import read_records
+
+_data = partial(commands.run, "data")
+_refused = partial(commands.refused, "data")
 
 GOOD = "IMGID:1\nAda\tB-PER\nat\tO\nExpo\tB-OTHER\n\nIMGID:2\nrain\tO\n\n"
 LOOSE = "IMGID:3\nin\tO\nOslo\tI-LOC\n\n"
-
-
-def _data(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["data", *map(str, arguments)])
-
-
-def _refused(*arguments: str | Path) -> tuple[int, str]:
-    """The exit code and the line that a failing command gives."""
-    error = _data(*arguments).exception
-    assert error is not None
-    return exit_code(error), one_line(error)
 
 
 @pytest.fixture

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
+from plugins import commands
 from plugins.mner.tests.labelled_posts import write_posts
-from streamproc.cli.failing import exit_code, one_line
-from streamproc.cli.main import cli
+
+run = partial(commands.run, "evaluate")
+refused = partial(commands.refused, "evaluate")
+measured = partial(commands.told, "evaluate")
 
 LEXICON = "plugins.mner.tests.lexicon:Lexicon"
 TEXT = "plugins.mner.tests.lexicon:TextLexicon"
@@ -30,25 +32,6 @@ NAMES = 'names={"Ada Lovelace" = "PER", Paris = "LOC", NASA = "LOC", her = "MISC
 def data(tmp_path: Path) -> Path:
     """Four posts; the picture of the second one has a caption."""
     return write_posts(tmp_path / "posts.jsonl", *POSTS, captions={1: ["a woman on a stage"]})
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["evaluate", *map(str, arguments)])
-
-
-def measured(*arguments: str | Path) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.exception
-    return json.loads(result.stdout)
-
-
-def refused(*arguments: str | Path) -> tuple[int, str]:
-    """The exit code and the line that a failing command gives."""
-    error = run(*arguments).exception
-    assert error is not None
-    line = one_line(error)
-    assert "\n" not in line
-    return exit_code(error), line
 
 
 def test_both_views_are_measured_and_told_apart(data: Path) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
+from plugins import commands
 from plugins.saved_families import save_random
-from streamproc.cli.failing import exit_code, one_line
-from streamproc.cli.main import cli
 from streamproc.fusion.api import FusionInput
 from streamproc_bert_crf.tagger import BertTagger
 from streamproc_mner.exporting.calibration import LEAST, read_calibration
 from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
 from streamproc_mner.tagging import TaggerModel
+
+_export = partial(commands.run, "export")
+_refused = partial(commands.refused, "export")
 
 TOKENS = [
     ("kevin", "durant", "in", "paris"),
@@ -70,19 +73,6 @@ def exported(source: Path, labelled: Path) -> tuple[Path, dict[str, Any]]:
     done = _export(source, "--out", out, "--int8", "--calibrate", labelled, "--json")
     assert done.exit_code == 0, done.exception
     return out, json.loads(done.stdout)
-
-
-def _export(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["export", *map(str, arguments)])
-
-
-def _refused(*arguments: str | Path) -> tuple[int, str]:
-    """The exit code and the line that a failing command gives."""
-    error = _export(*arguments).exception
-    assert error is not None
-    line = one_line(error)
-    assert "\n" not in line
-    return exit_code(error), line
 
 
 def _load(folder: Path, precision: str) -> TaggerModel:
@@ -191,3 +181,24 @@ def test_posts_that_cannot_be_read_are_named(
     assert code in (1, 2)
     assert message in line
     assert not (tmp_path / "out").exists()
+
+
+def test_too_few_posts_are_said_before_the_model_is_exported(source: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(source, tmp_path / "model")
+    (model / "model.safetensors").write_bytes(b"cut short")
+    post = '{"platform": "x", "id": "1", "text": "hello"}\n'
+    for count, message in ((LEAST - 1, f"expected at least {LEAST}"), (LEAST, "cut short")):
+        (tmp_path / "posts.jsonl").write_text(post * count)
+        _, line = _refused(
+            model, "--out", tmp_path / "out", "--int8", "--calibrate", tmp_path / "posts.jsonl"
+        )
+        assert message in line
+
+
+def test_a_post_that_is_calibrated_with_holds_no_key_twice(source: Path, tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    path.write_text(
+        '{"platform": "x", "id": "1", "text": "a"}\n{"platform": "x", "id": "1", "id": "2", "text": ""}\n'
+    )
+    _, line = _refused(source, "--out", tmp_path / "out", "--int8", "--calibrate", path)
+    assert line.endswith("posts.jsonl:2: the key 'id' stands twice in one object: keep one")

@@ -8,19 +8,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from huggingface_hub import close_session
 
+from plugins import commands
 from plugins.mner.tests.model_hub import Hub, serve_hub
-from streamproc.cli.failing import exit_code, one_line
-from streamproc.cli.main import cli
 from streamproc.errors import PluginError
 from streamproc_mner import pulling
 from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
+
+_models = partial(commands.run, "models")
+_refused = partial(commands.refused, "models")
 
 
 @pytest.fixture
@@ -43,19 +45,6 @@ def hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         close_session()
         yield hub
         close_session()
-
-
-def _models(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["models", *map(str, arguments)])
-
-
-def _refused(*arguments: str | Path) -> tuple[int, str]:
-    """The exit code and the line that a failing command gives."""
-    error = _models(*arguments).exception
-    assert error is not None
-    line = one_line(error)
-    assert "\n" not in line
-    return exit_code(error), line
 
 
 def test_a_pulled_encoder_is_found_offline(

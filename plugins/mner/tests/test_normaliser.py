@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamproc.errors import InputError
-from streamproc_mner.data.normaliser import LabelledPost, normalise
+from streamproc_mner.data.normaliser import LabelledPost, handles_of, normalise
 from streamproc_mner.data.records import Record, read_records
 
 
@@ -42,6 +42,14 @@ def test_mentions_of_a_set_that_keeps_handles_whole_are_unlabelled() -> None:
     assert [(sorted(post.mentions), post.mentions_labelled) for post in kept] == [([1], False), ([], False)]
     (cut,) = normalise([_record("@/O", "nasa/B-ORG")])
     assert (sorted(cut.mentions), cut.mentions_labelled) == ([1], True)
+
+
+def test_how_posts_write_handles_is_told_by_one_whole_handle_before_any_at() -> None:
+    at, whole = _record("dinner/O", "@/O", "Comerica/B-LOC"), _record("@nasa/O", "in/O")
+    assert [handles_of(found) for found in ([at], [whole], [at, whole])] == ["cut", "whole", "whole"]
+    assert [handles_of([_record(*words)]) for words in (["@/O"], ["a@b/O"], ["@/O", "!/O"])] == [None] * 3
+    (post,) = normalise([at], handles="whole")
+    assert (sorted(post.mentions), post.mentions_labelled) == ([], False)
 
 
 def test_an_entity_that_the_tokenizer_cuts_finer_keeps_its_borders() -> None:

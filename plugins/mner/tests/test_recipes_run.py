@@ -48,6 +48,18 @@ def test_runs_are_trained_once_and_a_failed_one_costs_the_others_nothing(
     assert json.loads(again.stdout) == [trained]
 
 
+def test_a_run_that_was_trained_but_not_noted_is_told_of_without_training_it_again(tmp_path: Path) -> None:
+    data, out = write_data_set(tmp_path / "made"), tmp_path / "out"
+    first = run(out, data, "yu2020/bilstm-crf")
+    folder = out / "yu2020-bilstm-crf" / "seed-1"
+    trained = (folder / "log.jsonl").read_bytes()
+    (folder / running.RESULT).unlink()
+    again = run(out, data, "yu2020/bilstm-crf")
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert (folder / "log.jsonl").read_bytes() == trained
+
+
 def test_each_recipe_has_its_first_seed_before_any_has_its_second(tmp_path: Path) -> None:
     recipes = [find_recipe("yu2020/bilstm-crf"), find_recipe("wang2022/bert-crf")]
     planned = running.plan(recipes, [1, 2], tmp_path, ["--repair"])
@@ -77,7 +89,7 @@ def test_a_row_is_the_mean_and_the_sample_deviation_of_its_seeds() -> None:
     [
         (["--paper", "smith1999"], "expected one of moon2018"),
         ([], "name recipes, or a paper"),
-        (["wang2022/bert-crf", "--seeds", "one"], "expected numbers with commas"),
+        (["wang2022/bert-crf", "--seeds", "one"], "expected different whole numbers"),
     ],
 )
 def test_what_cannot_be_run_is_refused(tmp_path: Path, given: list[str], said: str) -> None:

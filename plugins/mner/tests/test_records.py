@@ -130,6 +130,14 @@ def test_a_line_of_columns_that_is_not_what_it_should_be(
         ('{"tokens": [], "tags": []}', "a post without tokens; streamproc data convert leaves it out"),
         ('{"id": "1", "text": "in Paris"}', "no 'tokens': expected a labelled post, with tokens and tags"),
         ('["in", "Paris"]', "line: Input should be an object"),
+        (
+            '{"tokens": ["a"], "tags": ["B-LOC"], "tags": ["O"]}',
+            "the key 'tags' stands twice in one object: keep one",
+        ),
+        (
+            '{"tokens": ["a"], "tags": ["O"], "captions": {"x": "a dog", "x": "a cat"}}',
+            "the key 'x' stands twice in one object: keep one",
+        ),
         ('{"tokens": ["a"], "tags": ["O"], "captions": "a dog"}', "captions: Input should be an object"),
     ],
 )

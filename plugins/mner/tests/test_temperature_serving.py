@@ -128,7 +128,7 @@ def test_a_saved_model_is_served_at_its_temperature_and_tells_its_threshold(
         return served(saved, network, TorchTaggerConfig(), "cpu")
 
     plain = load()
-    assert (plain.decoder.temperature, plain.look_threshold) == (1.0, None)
+    assert (plain.decoder.temperature, plain.look_threshold) == (1.0, 0.2)
     store_choices(tmp_path, temperature=2.5, look_threshold=0.3)
     tempered = load()
     assert tempered.look_threshold == 0.3

@@ -107,6 +107,22 @@ def test_a_dev_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (len(splits.train), len(splits.dev), splits.reported) == (10, 8, {})
 
 
+def test_all_splits_are_read_by_what_the_whole_data_set_says_of_mentions(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("@nasa\tO\nin\tO\n\nParis\tB-LOC\n")
+    (tmp_path / "dev.txt").write_text("dinner\tO\n@\tO\nParis\tB-LOC\n")
+    (tmp_path / "valid.txt").write_text("no\tO\nmention\tO\n")
+    whole = read_splits(tmp_path, TYPES, held_out=0.5)
+    posts = [*whole.train, *whole.dev, *whole.reported["valid"]]
+    assert [(sorted(post.mentions), post.mentions_labelled) for post in posts] == [
+        ([1], False), ([], False), ([], False), ([], False),
+    ]  # fmt: skip
+    (tmp_path / "train.txt").write_text("@\tO\nnasa\tO\n")
+    cut = read_splits(tmp_path, TYPES, held_out=0.5)
+    assert [(sorted(post.mentions), post.mentions_labelled) for post in (*cut.train, *cut.dev)] == [
+        ([1], True), ([2], True),
+    ]  # fmt: skip
+
+
 def test_one_post_is_too_few(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too few posts: 0 to train on, 1 to choose by"):
         read_splits(write_data_set(tmp_path / "made", train=1), TYPES, held_out=0.1)

@@ -28,9 +28,13 @@ class UmtSettings(NetworkSettings):
     """Settings of `UmtTagger`."""
 
     encoder: str = Field(default="bert-base-cased", description="a transformer, by name or folder")
-    picture_width: int = Field(default=2048, gt=0, description="of a cell's vector")
-    heads: int = Field(default=12, gt=0, description="of each attention; they share the encoder's width")
-    feed_forward: int = Field(default=3072, gt=0, description="width inside the feed-forward networks")
+    picture_width: int = Field(default=2048, gt=0, le=8192, description="of a cell's vector")
+    heads: int = Field(
+        default=12, gt=0, le=8192, description="of each attention; they share the encoder's width"
+    )
+    feed_forward: int = Field(
+        default=3072, gt=0, le=8192, description="width inside the feed-forward networks"
+    )
     dropout: float = Field(default=0.1, ge=0, lt=1, description="of the layers behind the encoder")
     image_aware: bool = Field(
         default=True, description="words that have seen the picture; else the text's own words"

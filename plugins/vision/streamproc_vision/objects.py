@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from streamproc.vision.engine import Pixels
 from streamproc.vision.visuals import Modality, Value
-from streamproc_vision.network import NetworkConfig, NetworkEngine, sizes_of
+from streamproc_vision.boxes_config import BoxesConfig, Most, Overlap, Probability
+from streamproc_vision.network import NetworkEngine, sizes_of
 from streamproc_vision.sizes import BottomUpSizes
 
 if TYPE_CHECKING:
     from streamproc_vision.object_finder import ObjectFinder
 
 
-class ObjectsConfig(NetworkConfig):
-    """Which objects. No hub carries these weights as safetensors: there is no name to begin with.
+class ObjectsConfig(BoxesConfig):
+    """Which objects.
 
     Attributes:
-        most: objects of a picture at most; the most certain ones.
-        min_score: below which an object is left out.
-        iou: above which the less certain one of two boxes of one class goes.
         most_attributes: of an object; the likeliest ones.
         min_attribute: an attribute is kept if it is likelier.
     """
 
-    weights: str = ""
-    most: int = Field(default=100, ge=1, le=100)
-    min_score: float = Field(default=0.2, ge=0.01, le=1)
-    iou: float = Field(default=0.3, gt=0, le=1)
+    most: Most = 100
+    min_score: Annotated[Probability, Field(ge=0.01)] = 0.2
+    iou: Overlap = 0.3
     most_attributes: int = Field(default=3, ge=0, le=3)
-    min_attribute: float = Field(default=0.1, ge=0, le=1)
+    min_attribute: Probability = 0.1
 
 
 class ObjectsEngine(NetworkEngine[ObjectsConfig]):

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from streamproc.vision.engine import Pixels
 from streamproc.vision.visuals import Modality, Regions, Value
-from streamproc_vision.network import NetworkConfig, NetworkEngine, sizes_of
+from streamproc_vision.boxes_config import BoxesConfig, Most, Overlap, Probability
+from streamproc_vision.network import NetworkEngine, sizes_of
 from streamproc_vision.sizes import DetectorSizes
 
 if TYPE_CHECKING:
@@ -19,22 +20,19 @@ if TYPE_CHECKING:
 _LONGER: Final = 1333 / 800
 
 
-class RegionsConfig(NetworkConfig):
-    """Which regions. No hub carries these weights as safetensors: there is no name to begin with.
+class RegionsConfig(BoxesConfig):
+    """Which regions.
 
     Attributes:
-        most: regions of a picture at most; the most certain ones.
-        min_score: below which a region is left out. At 0 a picture always has its `most` best regions,
-            as networks that read regions were trained with, also where there is no object at all.
-        iou: above which the less certain one of two regions of one class goes.
+        min_score: at 0 a picture always has its `most` best regions, as networks that read regions were
+            trained with, also where there is no object at all.
         shorter_side: of the picture that the network sees, in pixels; the longer one is bounded to
             1.67 times that.
     """
 
-    weights: str = ""
-    most: int = Field(default=36, ge=1, le=100)
-    min_score: float = Field(default=0.0, ge=0, le=1)
-    iou: float = Field(default=0.5, gt=0, le=1)
+    most: Most = 36
+    min_score: Probability = 0.0
+    iou: Overlap = 0.5
     shorter_side: int = Field(default=800, ge=32, le=2048)
 
 

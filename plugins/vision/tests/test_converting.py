@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from torch import Tensor
 from torchvision.models import GoogLeNet, ResNet
 from torchvision.models.resnet import Bottleneck
 
+from plugins import commands
 from plugins.vision.tests.conftest import TINY_BOTTOM_UP, TINY_DETECTOR, picture, randomise
 from plugins.vision.tests.public_bottom_up import public_state
-from streamproc.cli.failing import exit_code, one_line
-from streamproc.cli.main import cli
 from streamproc_vision.fpn_detector import make_detector
 from streamproc_vision.grid import GridEngine
 from streamproc_vision.inception import GlobalInceptionEngine
@@ -29,25 +27,21 @@ from streamproc_vision.sizes import DetectorSizes
 from streamproc_vision.state import read_state
 
 
-def _convert(file: Path, network: str, folder: Path, *options: str | Path) -> Result:
-    arguments = ["vision", "convert", file, "--network", network, "--to", folder, *options]
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+def _arguments(file: Path, network: str, folder: Path) -> tuple[str | Path, ...]:
+    return ("vision", "convert", file, "--network", network, "--to", folder)
 
 
 def _converted(file: Path, network: str, folder: Path, *options: str | Path) -> Path:
-    done = _convert(file, network, folder, *options)
+    done = commands.run(*_arguments(file, network, folder), *options)
     assert done.exit_code == 0, done.exception
     assert f'weights = "{folder}"' in done.output
     return folder
 
 
 def _refused(file: Path, network: str, folder: Path, *options: str | Path) -> str:
-    error = _convert(file, network, folder, *options).exception
-    assert error is not None
-    assert exit_code(error) == 2
+    code, line = commands.refused(*_arguments(file, network, folder), *options)
+    assert code == 2
     assert not (folder / "config.json").exists()
-    line = one_line(error)
-    assert "\n" not in line
     return line
 
 
@@ -258,7 +252,6 @@ def test_weights_that_are_there_are_not_overwritten(resnet152: ResNet, tmp_path:
     file = _save(tmp_path / "r.pth", resnet152.state_dict())
     folder = _converted(file, "resnet152", tmp_path / "to")
     before = (folder / "config.json").read_bytes()
-    error = _convert(file, "resnet152", folder).exception
-    assert error is not None
-    assert "holds weights already: give another folder with --to" in one_line(error)
+    _, line = commands.refused(*_arguments(file, "resnet152", folder))
+    assert "holds weights already: give another folder with --to" in line
     assert (folder / "config.json").read_bytes() == before

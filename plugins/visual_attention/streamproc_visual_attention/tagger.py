@@ -26,11 +26,11 @@ class VisualAttentionSettings(NetworkSettings):
     text: TextSettings = Field(
         default=TransformerText(), description="what makes words' vectors: a transformer or a BiLSTM"
     )
-    picture_width: int = Field(default=2048, gt=0, description="of a cell's vector")
+    picture_width: int = Field(default=2048, gt=0, le=8192, description="of a cell's vector")
     picture_dropout: float = Field(default=0.1, ge=0, lt=1, description="of the projected cells")
-    query_width: int = Field(default=200, gt=0, description="of the text's query, an LSTM's state")
+    query_width: int = Field(default=200, gt=0, le=8192, description="of the text's query, an LSTM's state")
     attention_width: int = Field(
-        default=200, gt=0, description="of what the query and the cells are compared in"
+        default=200, gt=0, le=8192, description="of what the query and the cells are compared in"
     )
 
 

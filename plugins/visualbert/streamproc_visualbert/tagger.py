@@ -34,9 +34,9 @@ class VisualBertSettings(NetworkSettings):
     picture: Literal["none", "regions"] = Field(
         default="none", description="regions: those of the picture, behind the text in the same stream"
     )
-    picture_width: int = Field(default=1024, gt=0, description="of a region's features")
+    picture_width: int = Field(default=1024, gt=0, le=8192, description="of a region's features")
     most_regions: int = Field(
-        default=36, gt=0, description="regions of a picture that are read, the surest first"
+        default=36, gt=0, le=8192, description="regions of a picture that are read, the surest first"
     )
     context: tuple[Kind, ...] = Field(
         default=(), description="visual context behind the post: alt, ocr, captions, objects"

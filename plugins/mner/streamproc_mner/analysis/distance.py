@@ -16,9 +16,10 @@ from streamproc_mner.analysis.scores import Draws
 from streamproc_mner.analysis.systems import Advance, Begin
 from streamproc_mner.data.labelled_file import LabelledFile
 from streamproc_mner.data.normaliser import LabelledPost
-from streamproc_mner.evaluation.loading import LoadedModel, load_model, plugin_of
+from streamproc_mner.evaluation.loading import LoadedModel, load_model
 from streamproc_mner.evaluation.measuring import chosen_views, seen_in
 from streamproc_mner.evaluation.predictions import input_of
+from streamproc_mner.model_folder import plugin_of
 from streamproc_mner.tagging import TaggerModel
 
 if TYPE_CHECKING:

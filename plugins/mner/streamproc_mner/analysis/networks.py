@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from streamproc.errors import InputError, PluginError
 from streamproc.fusion.discovery import find_model, find_plugin, model_names
-from streamproc_mner.evaluation.loading import plugin_of
 from streamproc_mner.family import TaggerPlugin
+from streamproc_mner.model_folder import plugin_of
 from streamproc_mner.saved_model import SavedModel, read_model
 from streamproc_mner.vocabulary import Vocabulary
 

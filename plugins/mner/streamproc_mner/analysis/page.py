@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
+from typing import Final
 
-from streamproc.explain.markup import Html, element, joined
+from streamproc.html.frame import END, as_bytes, data_url, opening
+from streamproc.html.markup import Html, element, joined
 from streamproc_mner.analysis.figure import drawn
 from streamproc_mner.analysis.findings import Findings
+
+_STYLE: Final = Path(__file__).parent / "page.css"
 
 
 def page(findings: Findings) -> bytes:
     """The page of an analysis: its plot, its table, its notes."""
-    style = files(__package__).joinpath("page.css").read_text("utf-8")
-    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
-    sources = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
-    policy = f"{sources}; base-uri 'none'; form-action 'none'"
-    head = element(
-        "head",
-        {},
-        element("meta", {"charset": "utf-8"}, end=False),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}, end=False),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}, end=False),
-        element("title", {}, findings.title),
-        element("style", {}, Html(style)),
-    )
     content = element("section", {}, _plot(findings), _table(findings), _notes(findings))
-    main = element("main", {}, element("h1", {}, findings.title), content)
-    document = element("html", {"lang": "en"}, head, element("body", {}, main))
-    # A model may name things with what is no text (a lone surrogate): it must not end the run.
-    return joined((Html("<!doctype html>\n"), document)).encode("utf-8", "replace")
+    top = element("h1", {}, findings.title)
+    return as_bytes(joined((opening(findings.title, _STYLE, pictures=True), top, content, END)))
 
 
 def _plot(findings: Findings) -> Html | None:
     if findings.plot is None:
         return None
-    picture = base64.b64encode(drawn(findings, "png")).decode()
-    return element(
-        "img", {"alt": f"Plot: {findings.title}", "src": f"data:image/png;base64,{picture}"}, end=False
-    )
+    picture = data_url("png", drawn(findings, "png"))
+    return element("img", {"alt": f"Plot: {findings.title}", "src": picture}, end=False)
 
 
 def _table(findings: Findings) -> Html:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from streamproc_mner.evaluation.significance import Counts
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_SHARES: Final = 100
 COLUMNS = ("posts", "percent", "recipe", "view", "F1", "s.d.", "F1 95 %", "difference", "difference 95 %")
 
 
@@ -61,30 +62,21 @@ def shares_of(text: str) -> tuple[float, ...]:
     """Shares such as `0.25,0.5,1`.
 
     Raises:
-        SettingsError: no numbers, or not rising from above 0 to at most 1.
+        SettingsError: no numbers, not rising from above 0 to at most 1, or more than `MOST_SHARES`.
     """
     try:
         shares = tuple(float(part) for part in text.split(","))
     except ValueError:
         shares = ()
+    if len(shares) > MOST_SHARES:
+        raise SettingsError(
+            f"--shares: {len(shares)} of them, expected at most {MOST_SHARES}: each is trained"
+        )
     if not shares or not all(low < high <= 1 for low, high in pairwise((0.0, *shares))):
         raise SettingsError(
             f"--shares {text}: expected rising shares of the posts up to 1, such as 0.25,0.5,1"
         )
     return shares
-
-
-def seeds_of(text: str) -> tuple[int, ...]:
-    """Seeds such as `13,14,15`.
-
-    Raises:
-        SettingsError: no whole numbers, or one of them twice.
-    """
-    parts = [part.strip() for part in text.split(",")]
-    seeds = tuple(int(part) for part in parts if part.isdecimal())
-    if len(seeds) < len(parts) or len(set(seeds)) < len(seeds):
-        raise SettingsError(f"--seeds {text}: expected different whole numbers, such as 13,14,15")
-    return seeds
 
 
 def _rows(

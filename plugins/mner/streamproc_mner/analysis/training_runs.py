@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,12 +19,13 @@ from streamproc_mner.data.labelled_file import LabelledFile
 from streamproc_mner.data.split_files import split_files
 from streamproc_mner.evaluation.loading import load_model
 from streamproc_mner.evaluation.significance import counts_of
+from streamproc_mner.recipes.train_process import TrainingEnded
 from streamproc_mner.saved_model import METRICS
 
 RESULT: Final = "size.json"
 
-Train = Callable[[Sequence[str]], None]
-"""Runs `streamproc train` with these arguments."""
+Train = Callable[[Sequence[str]], Mapping[str, Any]]
+"""Runs `streamproc train` with these arguments; see `train_in_a_process`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Curve:
 
     Attributes:
         recipes: names, or TOML files.
-        data: folder with the training posts.
+        data: folders with the training posts.
         out: a folder for each run comes into it.
         shares: of the training posts, rising.
         seeds: of training; each also draws which posts a share is.
@@ -62,7 +61,7 @@ class Curve:
     """
 
     recipes: tuple[str, ...]
-    data: Path
+    data: tuple[Path, ...]
     out: Path
     shares: tuple[float, ...]
     seeds: tuple[int, ...]
@@ -115,11 +114,13 @@ def run_result(curve: Curve, run: TrainingRun, train: Train) -> Result:
         StreamprocError: the training failed.
     """
     folder, settings = curve.folder(run), curve.settings(run)
-    files = _digest([*split_files(curve.data).values(), curve.report.path])
+    read = [file for data in curve.data for file in split_files(data).values()]
+    files = _digest([*read, curve.report.path])
     kept = _kept(folder / RESULT)
     if kept is not None and (kept.settings, kept.files) == (settings, files):
         return kept
-    train([*settings, "--data", str(curve.data), "--out", str(folder)])
+    data = [part for data in curve.data for part in ("--data", str(data))]
+    _trained([*settings, *data, "--out", str(folder)], train)
     model = load_model(str(folder / "model"), curve.device)
     systems = systems_of([Group(run.label, (model,))], curve.report, None)
     tagged = tag_all(systems, curve.report, lambda _: lambda _: None)
@@ -133,6 +134,16 @@ def run_result(curve: Curve, run: TrainingRun, train: Train) -> Result:
     draft.write_text(result.model_dump_json(), encoding="utf-8")
     draft.replace(folder / RESULT)
     return result
+
+
+def _trained(arguments: Sequence[str], train: Train) -> None:
+    try:
+        train(arguments)
+    except TrainingEnded as ended:
+        raise StreamprocError(
+            f"streamproc train {arguments[0]} ended with {ended.code}, see above; once that is mended the "
+            "same command goes on"
+        ) from None
 
 
 def _digest(paths: Sequence[Path]) -> str:
@@ -155,18 +166,3 @@ def _posts(metrics: Path) -> int:
     """That a saved model says it was trained on."""
     told = json.loads(metrics.read_text(encoding="utf-8"))["posts"]
     return sum(int(splits["train"]) for splits in told.values())
-
-
-def train_in_a_process(arguments: Sequence[str]) -> None:
-    """Run `streamproc train` in a process of its own; what it says goes to standard error.
-
-    Raises:
-        StreamprocError: it failed.
-    """
-    command = [sys.executable, "-m", "streamproc", "train", *arguments, "--json"]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        raise StreamprocError(
-            f"streamproc train {arguments[0]} ended with {done.returncode}, see above; once that is mended "
-            "the same command goes on"
-        )

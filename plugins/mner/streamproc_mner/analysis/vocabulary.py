@@ -19,8 +19,9 @@ from streamproc_mner.analysis.scores import Draws
 from streamproc_mner.analysis.systems import Begin, System, counts_of_models, systems_of, tag
 from streamproc_mner.analysis.variants import findings_by_variant
 from streamproc_mner.data.labelled_file import LabelledFile
-from streamproc_mner.evaluation.loading import LoadedModel, plugin_of
+from streamproc_mner.evaluation.loading import LoadedModel
 from streamproc_mner.evaluation.significance import Counts
+from streamproc_mner.model_folder import plugin_of
 from streamproc_mner.serving_config import TorchTaggerConfig
 from streamproc_mner.tagging import TaggerModel
 from streamproc_mner.vocabulary import Vocabulary

@@ -66,6 +66,9 @@ def _parts_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return models_argument(function)
 
 
+_ignore_case_option = click.option("--ignore-case", is_flag=True, help="nba and NBA are one surface form.")
+
+
 def _training(file: Path, flags: dict[str, Any]) -> list[LabelledPost]:
     """The posts of `--train`, mended as those of `--data` are."""
     from streamproc_mner.data.labelled_file import LabelledFile
@@ -113,7 +116,7 @@ def types(**flags: Any) -> None:
     "seen", short_help="F1 of entities that training has and has not (Chen et al. 2021, table 6)."
 )
 @training_file_option
-@click.option("--ignore-case", is_flag=True, help="nba and NBA are one surface form.")
+@_ignore_case_option
 @_parts_options
 def seen(training: Path, ignore_case: bool, **flags: Any) -> None:
     """F1 of entities that the training file has and has not (Chen et al. 2021, table 6)."""
@@ -125,7 +128,7 @@ def seen(training: Path, ignore_case: bool, **flags: Any) -> None:
 
 @command.command("ambiguous", short_help="F1 by a name's types in training (Chen et al. 2020, table 4).")
 @training_file_option
-@click.option("--ignore-case", is_flag=True, help="nba and NBA are one surface form.")
+@_ignore_case_option
 @_parts_options
 def ambiguous(training: Path, ignore_case: bool, **flags: Any) -> None:
     """F1 by the types that a surface form has in training (Chen et al. 2020, table 4)."""
@@ -193,7 +196,7 @@ def caption_quality(captioners: tuple[str, ...], **flags: Any) -> None:
     "--shares", default="75,50,25", show_default=True, help="Percent of the words kept, beside all."
 )
 @click.option(
-    "--draws", "times", default=3, show_default=True, type=click.IntRange(min=1), help="Of words, a share."
+    "--draws", "times", default=3, show_default=True, type=click.IntRange(1, 100), help="Of words, a share."
 )
 @draws_options
 @telling_options

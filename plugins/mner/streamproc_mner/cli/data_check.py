@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ def _file_as_json(file: CheckedFile) -> dict[str, Any]:
         "entities": dict(file.entities),
         "strange_types": file.strange_types,
         "with": dict(file.seen),
+        "handles": file.handles,
         "pictures": pictures
         and {
             "missing": pictures.missing,
@@ -54,7 +56,13 @@ def print_check(found: DataCheck) -> None:
     """A column a file, then what is wrong, with where it stands."""
     titles = _titles([file.path for file in found.files])
     Console().print(_table(found.files, list(titles.values())))
-    for line in [*_faults(found), *_overlaps(found.overlaps, titles), *_remarks(found, titles)]:
+    told = (
+        _faults(found),
+        _overlaps(found.overlaps, titles),
+        _handles(found, titles),
+        _remarks(found, titles),
+    )
+    for line in chain.from_iterable(told):
         click.echo(line)
     if found.good:
         click.echo("no faults")
@@ -133,6 +141,21 @@ def _overlaps(overlaps: tuple[Overlap, ...], titles: dict[Path, str]) -> Iterato
         more = ", ..." if len(overlap.pairs) > _SHOWN else ""
         count = f"{len(overlap.pairs):,}"
         yield f"{first} and {second}: same {overlap.key} in both ({count}): {lines}{more}"
+
+
+def _handles(found: DataCheck, titles: dict[Path, str]) -> Iterator[str]:
+    """Files of one folder that do not write `@name` alike."""
+    for folder in dict.fromkeys(file.path.parent for file in found.files):
+        files = [file for file in found.files if file.path.parent == folder]
+        whole, cut = (
+            ", ".join(titles[file.path] for file in files if file.handles == how)
+            for how in ("whole", "cut")
+        )
+        if whole and cut:
+            yield (
+                f"@name is one token in {whole}, two in {cut}: trained on together, mentions count as "
+                f"unlabelled in all of them; `evaluate` takes those of {cut} as labelled"
+            )
 
 
 def _remarks(found: DataCheck, titles: dict[Path, str]) -> Iterator[str]:

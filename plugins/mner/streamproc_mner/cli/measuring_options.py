@@ -13,6 +13,10 @@ import click
 from streamproc.cli.whole_file import whole_file
 from streamproc.errors import SettingsError
 
+repair_option = click.option(
+    "--repair", is_flag=True, help="Let an I- tag that continues nothing begin an entity."
+)
+
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--data`, `--pictures` and `--repair`; the command gets them as one `LabelledFile`, `data`."""
@@ -25,9 +29,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     found: Callable[..., Any] = with_data
     for option in (
-        click.option(
-            "--repair", is_flag=True, help="Let an I- tag that continues nothing begin an entity."
-        ),
+        repair_option,
         click.option(
             "--pictures",
             metavar="SEEN",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--seeds", default="1,2,3", show_default=True, metavar="N,...", help="Each recipe once a seed."
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time, on a GPU."
+    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time, on a GPU."
 )
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def command(
@@ -62,13 +62,14 @@ def command(
     from rich.console import Console
 
     from streamproc_mner.recipes.running import Planned, Result, plan, rows, run_all
+    from streamproc_mner.recipes.seeds import seeds_of
 
-    recipes = _chosen(names, paper)
+    recipes, numbers = _chosen(names, paper), seeds_of(seeds)
     options = as_arguments(data, pictures, device, precision, pretrain_mlm, repair, changes, threads)
     planned: list[Planned] = []
     for recipe in recipes:
         own = [*options, "--encoder", encoder] if encoder and _has_encoder(recipe, encoder) else options
-        planned += plan([recipe], _seeds(seeds), out, own)
+        planned += plan([recipe], numbers, out, own)
     planned.sort(key=lambda one: one.seed)
     console = Console(stderr=True)
 
@@ -104,15 +105,6 @@ def _has_encoder(recipe: Recipe, encoder: str) -> bool:
     except SettingsError:
         return False
     return True
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        return list(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError:
-        raise SettingsError(
-            f"--seeds {text}: expected numbers with commas between, such as 1,2,3"
-        ) from None
 
 
 def _print(found: Sequence[Row], recipes: dict[str, Recipe]) -> None:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from streamproc_mner.cli.measuring_options import repair_option
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
@@ -15,7 +17,7 @@ def training_options(command: CommandT) -> CommandT:
     """What is trained on, and how: `--data` to `--set`."""
     for option in (
         click.option(
-            "--threads", type=click.IntRange(1), help="Of the CPU; by default as many as torch takes."
+            "--threads", type=click.IntRange(1, 1024), help="Of the CPU; by default as many as torch takes."
         ),
         click.option(
             "--set",
@@ -24,13 +26,11 @@ def training_options(command: CommandT) -> CommandT:
             metavar="KEY=VALUE",
             help="Change the recipe: training.epochs=3.",
         ),
-        click.option(
-            "--repair", is_flag=True, help="Let an I- tag that continues nothing begin an entity."
-        ),
+        repair_option,
         click.option(
             "--pretrain-mlm",
             metavar="EPOCHS",
-            type=click.IntRange(1),
+            type=click.IntRange(1, 1000),
             help="First teach the encoder the posts' text, by masked sub-tokens, for so many epochs.",
         ),
         click.option(

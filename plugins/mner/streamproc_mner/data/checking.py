@@ -12,7 +12,7 @@ from typing import Final, Literal
 from streamproc.errors import InputError
 from streamproc_mner.data.convert import count_entities
 from streamproc_mner.data.lines import BadLine
-from streamproc_mner.data.normaliser import TYPE_NAMES
+from streamproc_mner.data.normaliser import TYPE_NAMES, Handles, handles_of
 from streamproc_mner.data.picture_folder import PictureFolder
 from streamproc_mner.data.records import Record, UncheckedRecord, read_unchecked
 from streamproc_mner.data.split_files import SPLITS, SUFFIXES, split_files
@@ -51,6 +51,7 @@ class CheckedFile:
         split: its name without folder and suffix.
         entities: by type, as `repair` makes them where tags break BIO2.
         seen: posts whose record says something of their picture, by field.
+        handles: how its posts write `@name`; `None` where none does.
         empty: lines of posts without tokens.
         bad: lines and tags that are not what they should be.
         repeated: posts that have another's text or id.
@@ -63,6 +64,7 @@ class CheckedFile:
     tokens: int = 0
     entities: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
+    handles: Handles | None = None
     empty: list[int] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
     repeated: dict[SameKey, int] = field(default_factory=dict)
@@ -169,6 +171,8 @@ def _count(file: CheckedFile, item: UncheckedRecord) -> None:
         file.empty.append(item.line)
     if all(fault.mendable for fault in found):
         file.entities.update(count_entities([replace(record, tags=tuple(to_bio2(record.tags)))]))
+    if file.handles != "whole":
+        file.handles = handles_of([record]) or file.handles
     file.seen.update(name for name, value in _seen(record) if value)
 
 

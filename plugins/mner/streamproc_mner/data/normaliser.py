@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import pairwise
+from typing import Final, Literal
 
 from streamproc.entities import View
 from streamproc.errors import InputError
@@ -24,8 +25,13 @@ from streamproc_mner.words import Role, Word, words_of
 TYPE_NAMES: Final[Mapping[str, str]] = {"OTHER": "MISC"}
 """twitter2015 writes MISC as OTHER."""
 
+Handles = Literal["whole", "cut"]
+"""How a data set writes `@name`: in one token, or in two."""
+
 _WHOLE_HANDLE: Final = re.compile(r"[@＠]\w")
-_SIGNS: Final = ("@", "＠", "#", "＃", "$")
+_NAME: Final = re.compile(r"\w")
+_AT: Final = ("@", "＠")
+_SIGNS: Final = (*_AT, "#", "＃", "$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +63,34 @@ class LabelledPost:
         return FusionInput(self.text, visuals=self.visuals if view == "image+text" else {})
 
 
-def normalise(records: Sequence[Record], types: Iterable[str] = ENTITY_TYPES) -> list[LabelledPost]:
-    """Bring the posts of one data set to the one convention.
+def handles_of(records: Iterable[Record]) -> Handles | None:
+    """How posts write `@name`; `None` where no post holds any.
+
+    One that is whole decides: `@` alone may also mean "at", also before a name.
+    """
+    found: Handles | None = None
+    for record in records:
+        if any(map(_WHOLE_HANDLE.match, record.tokens)):
+            return "whole"
+        if any(token in _AT and _NAME.match(name) for token, name in pairwise(record.tokens)):
+            found = "cut"
+    return found
+
+
+def normalise(
+    records: Sequence[Record], types: Iterable[str] = ENTITY_TYPES, handles: Handles | None = None
+) -> list[LabelledPost]:
+    """Bring posts of one data set to the one convention.
 
     Args:
-        records: all of the data set's, since whether it cuts `@name` shows in all of them together.
+        records: of the data set, or of a part of it.
         types: the entity types that are known.
+        handles: how the data set writes `@name`; by default what these records say.
 
     Raises:
         InputError: a tag whose type is not known; names the post.
     """
-    keeps_whole = any(_WHOLE_HANDLE.match(token) for record in records for token in record.tokens)
+    keeps_whole = (handles or handles_of(records)) == "whole"
     known = frozenset(types)
     return [_normalise(record, keeps_whole, known) for record in records]
 

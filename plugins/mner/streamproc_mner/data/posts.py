@@ -10,7 +10,7 @@ from typing import Final
 
 from streamproc.vision.extracted import ExtractedPictures
 from streamproc.vision.visuals import Captions, Modality, Objects, OcrLine, OcrText, Seen, Visual
-from streamproc_mner.data.normaliser import LabelledPost, normalise
+from streamproc_mner.data.normaliser import Handles, LabelledPost, normalise
 from streamproc_mner.data.records import Record, read_records
 from streamproc_mner.labels import ENTITY_TYPES
 
@@ -29,19 +29,40 @@ def read_posts(
 
     Args:
         path: see `read_records`.
-        types: the entity types that are known.
-        pictures: what was seen in the posts' pictures. A post's picture is the one that its record
-            names (`image`), or the one whose file is named as the post. What the record says itself
-            goes above it.
-        widths: of vectors, where there are several: `global`.
+        types: see `posts_of`.
+        pictures: see `posts_of`.
+        widths: see `posts_of`.
         repair: see `read_records`.
 
     Raises:
         InputError: cannot be read; names file and line, or the post.
     """
-    records = read_records(path, repair=repair)
+    return posts_of(read_records(path, repair=repair), types, pictures, widths)
+
+
+def posts_of(
+    records: Sequence[Record],
+    types: Sequence[str] = ENTITY_TYPES,
+    pictures: ExtractedPictures | None = None,
+    widths: Mapping[Modality, int] | None = None,
+    handles: Handles | None = None,
+) -> list[LabelledPost]:
+    """Posts in the convention of live posts.
+
+    Args:
+        records: of one data set, or of a part of it.
+        types: the entity types that are known.
+        pictures: what was seen in the posts' pictures. A post's picture is the one that its record
+            names (`image`), or the one whose file is named as the post. What the record says itself
+            goes above it.
+        widths: of vectors, where there are several: `global`.
+        handles: how the data set writes `@name`; by default what these records say.
+
+    Raises:
+        InputError: a tag whose type is not known; names the post.
+    """
     posts = []
-    for record, post in zip(records, normalise(records, types), strict=True):
+    for record, post in zip(records, normalise(records, types, handles), strict=True):
         visuals = visuals_of(record)
         if pictures is not None:
             found = pictures.find(record.image or record.id)

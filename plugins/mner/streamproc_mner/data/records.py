@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from streamproc.errors import InputError
+from streamproc.repeated_keys import repeated_key
 from streamproc.vision.visuals import DetectedObject
 from streamproc_mner.data.conll import ColumnPost, read_columns
 from streamproc_mner.data.lines import BadLine, read_lines
@@ -143,6 +144,9 @@ def _jsonl(lines: Sequence[str]) -> Iterator[UncheckedRecord | BadLine]:
             read = _JsonRecord.model_validate_json(line)
         except ValidationError as error:
             yield BadLine(number, _explain(error))
+            continue
+        if (repeated := repeated_key(line)) is not None:
+            yield BadLine(number, repeated)
         else:
             yield UncheckedRecord(read.as_record(), number, None)
 

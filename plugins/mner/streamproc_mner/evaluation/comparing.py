@@ -19,6 +19,7 @@ from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.evaluation.evaluating import notes_of
 from streamproc_mner.evaluation.loading import LoadedModel, load_model
 from streamproc_mner.evaluation.measuring import Measured, chosen_views, measure, seen_in
+from streamproc_mner.evaluation.met_posts import MetAs, met_as, met_notes
 from streamproc_mner.evaluation.significance import (
     RESAMPLES,
     Counts,
@@ -53,12 +54,14 @@ class Runs:
         view: in which its models were measured.
         measured: of each of its models.
         interval: of its F1, or of its models' mean F1.
+        met: what the file was to its models' training, of each of them.
     """
 
     name: str
     view: View
     measured: tuple[Measured, ...]
     interval: Interval
+    met: tuple[MetAs | None, ...] = ()
 
     @cached_property
     def counts(self) -> Counts:
@@ -189,14 +192,17 @@ def compare(
     posts: list[LabelledPost] = []
     for one in chosen:
         measured: list[Measured] = []
+        met: list[MetAs | None] = []
         for name in one.models:
             loaded = load_model(name, device, config)
             posts = data.posts(loaded.model.widths)
             found = _measure(loaded, posts, view, models * len(posts), advance)
             loaded.model.close()
+            met.append(met_as(loaded.folder, data.path))
+            notes |= dict.fromkeys(met_notes(name, data.path, met[-1]))
             notes |= dict.fromkeys(notes_of(loaded, posts, [found]))
             measured.append(found)
-        runs.append(_runs(one, measured, resamples, seed))
+        runs.append(_runs(one, measured, met, resamples, seed))
     first = runs[names.index(base) if base is not None else 0]
     against = tuple(_against(first, other, resamples, seed) for other in runs if other is not first)
     return Comparison(data.path, posts, first, tuple(runs), against, tuple(notes))
@@ -223,7 +229,13 @@ def _measure(
     return measure(loaded.model, posts, richest, lambda done: advance(done, total))
 
 
-def _runs(one: Contestant, measured: Sequence[Measured], resamples: int, seed: int) -> Runs:
+def _runs(
+    one: Contestant,
+    measured: Sequence[Measured],
+    met: Sequence[MetAs | None],
+    resamples: int,
+    seed: int,
+) -> Runs:
     views = {found.view for found in measured}
     if len(views) > 1:
         raise InputError(
@@ -231,7 +243,8 @@ def _runs(one: Contestant, measured: Sequence[Measured], resamples: int, seed: i
             "differ in their seed only"
         )
     counts = np.stack([counts_of(found.judged) for found in measured])
-    return Runs(one.name, views.pop(), tuple(measured), bootstrap_interval(counts, resamples, seed))
+    interval = bootstrap_interval(counts, resamples, seed)
+    return Runs(one.name, views.pop(), tuple(measured), interval, tuple(met))
 
 
 def _against(base: Runs, other: Runs, resamples: int, seed: int) -> Against:

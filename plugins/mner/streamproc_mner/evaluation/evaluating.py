@@ -18,6 +18,7 @@ from streamproc_mner.evaluation.measuring import (
     measure,
     seen_in,
 )
+from streamproc_mner.evaluation.met_posts import MetAs, met_as, met_notes
 from streamproc_mner.evaluation.significance import (
     RESAMPLES,
     Difference,
@@ -48,6 +49,7 @@ class Evaluated:
         seen: of how many posts each modality was seen.
         views: measured ones, `text` first.
         difference: how much higher F1 is in the view with pictures; `None` where only one was measured.
+        met: what the file was to the model's training.
         notes: what else is to be known, for people.
     """
 
@@ -58,6 +60,7 @@ class Evaluated:
     seen: dict[Modality, int]
     views: dict[View, EvaluatedView]
     difference: Difference | None
+    met: MetAs | None
     notes: tuple[str, ...]
 
 
@@ -95,6 +98,8 @@ def evaluate(
     if len(views) == 2:
         text, both = (counts_of(views[name].measured.judged) for name in ("text", "image+text"))
         difference = paired_bootstrap(text, both, resamples, seed)
+    met = met_as(loaded.folder, data.path)
+    notes = notes_of(loaded, posts, [found.measured for found in views.values()])
     return Evaluated(
         model=loaded.name,
         version=loaded.model.model_version,
@@ -103,7 +108,8 @@ def evaluate(
         seen=seen,
         views=views,
         difference=difference,
-        notes=tuple(notes_of(loaded, posts, [found.measured for found in views.values()])),
+        met=met,
+        notes=(*met_notes(loaded.name, data.path, met), *notes),
     )
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionModel
 from streamproc.fusion.discovery import find_model, find_plugin, load_plugin, model_names, plugin_names
 from streamproc.settings import PluginSettings
-from streamproc_mner.saved_model import CONFIG, LABELS
+from streamproc_mner.model_folder import plugin_of
+from streamproc_mner.saved_files import LABELS
 
 _LABELS: Final = TypeAdapter(list[str])
 
@@ -36,17 +36,6 @@ class LoadedModel:
     types: tuple[str, ...] | None = None
     folder: Path | None = None
     notice: str = ""
-
-
-class _ServedWeights(BaseModel):
-    file: str
-
-
-class _Served(BaseModel):
-    """What of `config.json` says who serves the model; the plugin reads and checks the rest."""
-
-    network: str
-    weights: _ServedWeights
 
 
 def load_model(name: str, device: str = "cpu", config: Mapping[str, Any] | None = None) -> LoadedModel:
@@ -82,23 +71,6 @@ def load_model(name: str, device: str = "cpu", config: Mapping[str, Any] | None 
         f"{name!r} is no folder of a saved model, no installed model ({_listed(model_names())}) "
         f"and no installed plugin ({_listed(plugin_names())})"
     )
-
-
-def plugin_of(folder: Path) -> str:
-    """The plugin that serves a saved model's folder.
-
-    Raises:
-        PluginError: the folder has no `config.json`, or one that names no plugin.
-    """
-    path = folder / CONFIG
-    try:
-        served = _Served.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        inside = "; did you mean its folder model?" if (folder / "model" / CONFIG).is_file() else ""
-        raise PluginError(f"{folder}: no saved model: {CONFIG}: {error.strerror}{inside}") from error
-    except (ValidationError, ValueError, RecursionError):
-        raise PluginError(f"{path}: not of a saved model: expected network and weights in it") from None
-    return "mner-onnx" if served.weights.file == "model.onnx" else served.network
 
 
 def _load(name: str, settings: PluginSettings, folder: Path | None) -> LoadedModel:

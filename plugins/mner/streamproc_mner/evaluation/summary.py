@@ -26,6 +26,7 @@ def evaluated_summary(evaluated: Evaluated) -> dict[str, Any]:
         "seen": dict(sorted(evaluated.seen.items())),
         "views": {name: view_summary(found) for name, found in evaluated.views.items()},
         "difference": difference_summary(evaluated.difference) if evaluated.difference else None,
+        "met_in_training": evaluated.met,
         "notes": list(evaluated.notes),
     }
 
@@ -82,6 +83,7 @@ def runs_summary(runs: Runs) -> dict[str, Any]:
         "f1_segmentation": percent(
             statistics.mean(one.evaluation.segmentation.f1 for one in runs.measured)
         ),
+        "met_in_training": list(runs.met),
         "speed": speed_summary(runs.measured[0].speed),
     }
 

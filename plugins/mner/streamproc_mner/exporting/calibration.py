@@ -11,6 +11,7 @@ from typing import Final
 
 from streamproc.errors import InputError, MalformedPost
 from streamproc.posts import Post, parse
+from streamproc.repeated_keys import repeated_key
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.posts import read_posts
 from streamproc_mner.words import words_of
@@ -80,6 +81,8 @@ def _read_plain(path: Path) -> list[LabelledPost]:
             post = parse(line)
         except MalformedPost as error:
             raise InputError(f"{path}:{number}: {error}") from None
+        if (repeated := repeated_key(line)) is not None:
+            raise InputError(f"{path}:{number}: {repeated}")
         if isinstance(post, Post) and post.text.strip():
             words = tuple(words_of(post.text))
             posts.append(LabelledPost(post.text, words, (), frozenset(), False, {}, post.id))

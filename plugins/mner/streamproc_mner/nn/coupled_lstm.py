@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from streamproc_mner.nn.turning import rearranged, turned_places
+from streamproc_mner.nn.turning import both_ways
 
 _DIRECTIONS = 2
 
@@ -53,13 +53,11 @@ class CoupledLstm(nn.Module):
         Returns:
             (B, T, 2 H), zeros at padding.
         """
-        turned = turned_places(mask)
-        forward, backward = self._run(torch.stack([vectors, rearranged(vectors, turned)]))
-        states = torch.cat([forward, rearranged(backward, turned)], dim=-1)
-        return states.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return both_ways(self._read, vectors, mask)
 
-    def _run(self, read: Tensor) -> Tensor:
-        """(2, B, T, D) of both directions, each in its own order, to the states (2, B, T, H)."""
+    def _read(self, vectors: Tensor, turned: Tensor) -> tuple[Tensor, Tensor]:
+        """The states of both directions (B, T, H), each in the order that it reads in."""
+        read = torch.stack([vectors, turned])
         hidden = self.width // _DIRECTIONS
         inputs = read @ self.from_input.unsqueeze(1) + self.bias[:, None, None]
         state = cell = read.new_zeros(*read.shape[:2], hidden)
@@ -73,7 +71,8 @@ class CoupledLstm(nn.Module):
             for_input, for_output = (cell @ self.from_cell).chunk(2, dim=-1)
             state = torch.sigmoid(out + for_output) * torch.tanh(cell)
             states.append(state)
-        return torch.stack(states, dim=2)
+        forward, backward = torch.stack(states, dim=2)
+        return forward, backward
 
 
 def _random(inputs: int, hidden: int, matrices: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from streamproc_mner.nn.turning import rearranged, turned_places
+from streamproc_mner.nn.turning import both_ways, rearranged, turned_places
 
 
 class BiLstm(nn.Module):
@@ -39,18 +39,18 @@ class BiLstm(nn.Module):
         Returns:
             (B, T, 2 H), zeros at padding.
         """
-        turned = turned_places(mask)
-        forwards, _ = self.forwards(vectors)
-        backwards, _ = self.backwards(rearranged(vectors, turned))
-        states = torch.cat([forwards, rearranged(backwards, turned)], dim=-1)
-        return states.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return both_ways(self._read, vectors, mask)
 
     def ends(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(B, 2 H): the state of each direction after all that it has read."""
         lengths = mask.sum(dim=1)
-        forwards, _ = self.forwards(vectors)
-        backwards, _ = self.backwards(rearranged(vectors, turned_places(mask)))
-        states = torch.cat([forwards, backwards], dim=-1)
+        states = torch.cat(self._read(vectors, rearranged(vectors, turned_places(mask))), dim=-1)
         rows = torch.arange(len(mask), device=mask.device)
         last = states[rows, (lengths - 1).clamp(min=0)]
         return last.masked_fill((lengths == 0).unsqueeze(-1), 0.0)
+
+    def _read(self, vectors: Tensor, turned: Tensor) -> tuple[Tensor, Tensor]:
+        """The states of both directions, each in the order that it reads in."""
+        forwards, _ = self.forwards(vectors)
+        backwards, _ = self.backwards(turned)
+        return forwards, backwards

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from streamproc.errors import PluginError
-from streamproc.fusion.api import Modality
+from streamproc.fusion.api import Modality, Over
 from streamproc_mner.decoding import CrfScores
 from streamproc_mner.nn.crf import CRF
 from streamproc_mner.nn.inputs import Inputs
@@ -56,7 +56,7 @@ class Attention:
         of_picture: whether it says nothing of a post without a picture, as those over cells and regions.
     """
 
-    over: Literal["tokens", "cells", "regions", "modalities", "gates"]
+    over: Over
     values: Tensor
     columns: tuple[str, ...] = ()
     of_picture: bool = False

@@ -25,7 +25,7 @@ class BiLstmText(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["bilstm"] = "bilstm"
-    word_width: int = Field(default=200, gt=0, description="of a word's vector in the table")
+    word_width: int = Field(default=200, gt=0, le=8192, description="of a word's vector in the table")
     vectors: str | None = Field(
         default=None,
         description="file with pretrained word vectors of that width (GloVe's text format), read when "
@@ -37,11 +37,13 @@ class BiLstmText(BaseModel):
     characters: Literal["none", "lstm", "cnn"] = Field(
         default="lstm", description="what reads the words' characters"
     )
-    character_width: int = Field(default=30, gt=0, description="of a character's vector")
+    character_width: int = Field(default=30, gt=0, le=8192, description="of a character's vector")
     character_hidden: int = Field(
-        default=50, gt=0, description="states of the character LSTM in each direction, or filters"
+        default=50, gt=0, le=8192, description="states of the character LSTM in each direction, or filters"
     )
-    hidden: int = Field(default=200, gt=0, description="states of the LSTM over words in each direction")
+    hidden: int = Field(
+        default=200, gt=0, le=8192, description="states of the LSTM over words in each direction"
+    )
     dropout: float = Field(default=0.5, ge=0, lt=1, description="of what the LSTM reads and gives")
 
 

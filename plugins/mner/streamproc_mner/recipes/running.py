@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, Final
+from typing import Final
 
 from streamproc_mner.recipes.recipe import Recipe
+from streamproc_mner.recipes.train_process import TrainingEnded, train_in_a_process
 
-RESULT: Final = "result.json"
-_LAST_LINES: Final = 3
+RESULT: Final = "scores.json"
+"""Of a run; `result.json` beside it is what the training wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Planned:
     Attributes:
         recipe: by name.
         seed: of the run.
-        out: its folder; `result.json` in it holds what came of it.
+        out: its folder; `scores.json` in it holds what came of it.
         arguments: of `streamproc train`.
     """
 
@@ -59,7 +58,7 @@ def plan(
     return [
         Planned(
             recipe.name, seed, folder,
-            (recipe.name, "--out", str(folder), "--seed", str(seed), "--json", *options),
+            (recipe.name, "--out", str(folder), "--seed", str(seed), *options),
         )
         for seed in seeds
         for recipe in recipes
@@ -100,12 +99,10 @@ def _run(one: Planned) -> Result:
         kept = json.loads(done.read_text(encoding="utf-8"))
         if kept["arguments"] == list(one.arguments):
             return Result(one.recipe, one.seed, kept["scores"])
-    command = [sys.executable, "-m", "streamproc", "train", *one.arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        lines = ended.stderr.strip().splitlines()[-_LAST_LINES:] or [f"exit code {ended.returncode}"]
-        return Result(one.recipe, one.seed, {}, lines[-1].removeprefix("error: "))
-    told: dict[str, Any] = json.loads(ended.stdout)
+    try:
+        told = train_in_a_process(one.arguments, quiet=True)
+    except TrainingEnded as ended:
+        return Result(one.recipe, one.seed, {}, str(ended))
     kept = {"arguments": list(one.arguments), "scores": told["reported"] or told["dev"], "run": told}
     done.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return Result(one.recipe, one.seed, kept["scores"])

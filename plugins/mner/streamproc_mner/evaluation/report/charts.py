@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from streamproc.explain.markup import Attribute, Html, element
+from streamproc.html.markup import Attribute, Html, element
 from streamproc_mner.evaluation.calibration_error import Bin, Reliability
 
 _BAR: Final = 14

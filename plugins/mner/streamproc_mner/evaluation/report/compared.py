@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Final
 
-from streamproc.explain.markup import Html, element
+from streamproc.html.markup import Html, element
 from streamproc_mner.evaluation.comparing import Comparison
 from streamproc_mner.evaluation.examples import Example, examples
 from streamproc_mner.evaluation.report.charts import bars, whiskers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from streamproc.explain.markup import Html, element
+from streamproc.html.markup import Html, element
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.evaluation.evaluating import Evaluated
 from streamproc_mner.evaluation.examples import text_of
