@@ -48,7 +48,7 @@ class Look:
         """Whether it is `uncertain` without a number."""
         return self.mode == "uncertain" and self.threshold is None
 
-    def with_threshold_of(self, threshold: float | None) -> Look:
+    def with_threshold_of(self, threshold: float) -> Look:
         """The same; where it leaves the threshold to the model, with the model's."""
         return Look("uncertain", threshold) if self.leaves_threshold_to_model else self
 
@@ -135,7 +135,7 @@ class Route(_Settings):
     primary: str = DEFAULT_PLUGIN
     shadow: tuple[Shadow, ...] = ()
     sample: float = Field(default=1.0, ge=0.0, le=1.0)
-    look: LookField = Look("uncertain", 0.2)
+    look: LookField = Look("uncertain")
 
     @model_validator(mode="after")
     def _shadows_are_others(self) -> Route:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from streamproc.errors import SettingsError
-from streamproc.fusion.api import Need
 from streamproc.fusion.discovery import LoadedPlugin, load_plugin
 from streamproc.fusion.tagger import Tagger
 from streamproc.output import Sink
 from streamproc.pipeline import Pipeline
-from streamproc.routing import Route, Router
+from streamproc.routing import Router
 from streamproc.settings import EngineSettings, Settings, Vision
 from streamproc.vision.api import Extractor
 from streamproc.vision.cache import open_cache
@@ -25,7 +23,7 @@ from streamproc.vision.one_picture import PictureLooker
 from streamproc.vision.sandbox.decode import DecodeLimits
 from streamproc.vision.sandbox.pool import Sandbox
 from streamproc.vision.triton import TritonOptions, check_triton, open_triton
-from streamproc.vision.visuals import LOOKED_AT, Modality
+from streamproc.vision.visuals import Modality
 
 
 def load_plugins(settings: Settings) -> dict[str, LoadedPlugin]:
@@ -33,32 +31,10 @@ def load_plugins(settings: Settings) -> dict[str, LoadedPlugin]:
 
     Raises:
         PluginError: says which one cannot be had, and what to do.
-        SettingsError: a route leaves it to a model when to look, and the model does not say.
     """
     router = Router(settings.routes)
     names = dict.fromkeys((*router.primaries(), *router.shadows()))
-    plugins = {name: load_plugin(name, settings.plugins.get(name)) for name in names}
-    for loaded in plugins.values():
-        check_look(loaded, settings.routes)
-    return plugins
-
-
-def check_look(loaded: LoadedPlugin, routes: Iterable[Route]) -> None:
-    """See that a model knows when to look, where a route says `look = uncertain` without a number.
-
-    Raises:
-        SettingsError: it can do with a post's text or its pictures, and names no threshold.
-    """
-    needs = [need for modality, need in loaded.model.modalities.items() if modality in LOOKED_AT]
-    if loaded.model.look_threshold is not None or not needs or Need.REQUIRED in needs:
-        return
-    for route in routes:
-        names = (route.primary, *(shadow.plugin for shadow in route.shadow))
-        if route.look.leaves_threshold_to_model and loaded.name in names:
-            raise SettingsError(
-                f"look = uncertain: the model of {loaded.name} names no threshold of its own: "
-                "give one, such as uncertain(0.2)"
-            )
+    return {name: load_plugin(name, settings.plugins.get(name)) for name in names}
 
 
 @asynccontextmanager

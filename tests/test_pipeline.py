@@ -268,6 +268,13 @@ async def test_uncertain_without_a_number_looks_by_each_models_own_threshold() -
     assert line.counts.looked == 1
 
 
+async def test_the_default_route_looks_above_0_2_for_a_model_that_names_no_threshold() -> None:
+    for uncertainty, status in ((0.21, "used"), (0.19, "skipped")):
+        model = FakeModel(OCR, uncertainty=lambda _, said=uncertainty: said)
+        sink, _ = await run([post(picture=True)], model, routes=(Route(primary="fake"),))
+        assert sink.outputs[0].tagged.visuals["ocr"].status == status
+
+
 async def test_a_picture_that_cannot_be_had_does_not_cost_the_post_its_text_nor_a_second_tagging() -> None:
     model = FakeModel(OCR, uncertainty=lambda _: 0.9)
     eyes = FakeEyes(Missing("unavailable", "fetch failed: no such host"))

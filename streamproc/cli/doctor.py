@@ -64,7 +64,6 @@ def _plugins(settings: Settings) -> list[Finding]:
     from streamproc.errors import PluginError, SettingsError
     from streamproc.fusion.discovery import find_plugin, load_plugin, plugin_names
     from streamproc.routing import Router
-    from streamproc.wiring import check_look
 
     router = Router(settings.routes)
     routed = dict.fromkeys((*router.primaries(), *router.shadows()))
@@ -72,7 +71,6 @@ def _plugins(settings: Settings) -> list[Finding]:
     for name in routed:
         try:
             loaded = load_plugin(name, settings.plugins.get(name))
-            check_look(loaded, settings.routes)
         except (PluginError, SettingsError) as error:
             findings.append(Finding(f"plugin {name}", "cannot serve", str(error)))
         else:

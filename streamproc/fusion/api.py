@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +21,9 @@ from streamproc.entities import Entity
 from streamproc.vision.visuals import Box, Missing, Modality, Seen, Visual
 
 API_VERSION: Final = 1
+
+Over: TypeAlias = Literal["tokens", "cells", "regions", "modalities", "gates"]
+"""What an attention or gate gives its weights to; see `Weights`."""
 
 
 class Need(StrEnum):
@@ -60,7 +63,7 @@ class Weights:
         boxes: of regions; empty otherwise.
     """
 
-    over: Literal["tokens", "cells", "regions", "modalities", "gates"]
+    over: Over
     rows: tuple[tuple[float, ...], ...]
     columns: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
@@ -105,9 +108,9 @@ class FusionModel(ABC):
     widths: Mapping[Modality, int] = {}
     """Of the vectors it was trained on, where a modality has several: `global` is 2048 or 1024."""
 
-    look_threshold: float | None = None
-    """The uncertainty (0 to 1) above which a post's pictures are worth a look, where the model's maker
-    chose one: the threshold of `look = uncertain` without a number."""
+    look_threshold: float = 0.2
+    """The uncertainty (0 to 1) above which a post's pictures are worth a look: the threshold of
+    `look = uncertain` without a number. A model whose maker measured it sets its own."""
 
     model: str | None = None
     model_version: str | None = None
@@ -196,6 +199,7 @@ __all__ = [
     "ModelPackage",
     "Need",
     "NoConfig",
+    "Over",
     "Seen",
     "Tagging",
     "Visual",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from streamproc.entities import PluginInfo
-from streamproc.fusion.api import FusionInput, Need
+from streamproc.fusion.api import FusionInput, FusionModel, Need
 from streamproc.fusion.discovery import LoadedPlugin
 from streamproc.fusion.microbatch import MicroBatcher
 from streamproc.fusion.runner import Result, Runner, ThreadRunner
@@ -20,7 +20,7 @@ class Tagger:
         info: names the plugin and its model in the output.
         modalities: what the model wants to see, required or optional.
         widths: of the vectors that it was trained on, where a modality has several.
-        look_threshold: of `look = uncertain` without a number; `None` where the model names none.
+        look_threshold: of `look = uncertain` without a number.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Tagger:
         batching: Batching,
         *,
         widths: Mapping[Modality, int] | None = None,
-        look_threshold: float | None = None,
+        look_threshold: float = FusionModel.look_threshold,
     ) -> None:
         self.info = info
         self.modalities = dict(modalities)
