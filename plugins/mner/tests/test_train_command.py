@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,52 +16,18 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from plugins.mner.tests.made_data import write_data_set
+from plugins.mner.tests.small_training import arguments, same, train
 from streamproc.errors import InputError, PluginError, SettingsError
 from streamproc.fusion.api import FusionInput
 from streamproc_mner.cli.train import command
 from streamproc_mner.evaluation.loading import load_model
 from streamproc_mner.training import run as run_module
-from streamproc_mner.training.checkpoints import Checkpoints
-from streamproc_mner.training.claim import locked
 from streamproc_mner.training.trainer import Trainer, TrainingFailed
-
-SMALL = (
-    "limits.window=64", "limits.overlap=8", "limits.context=16", "training.batch=4", "training.epochs=3",
-    "training.encoder_rate=1e-3", "training.head_rate=0.02", "training.held_out=0.25",
-)  # fmt: skip
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return write_data_set(tmp_path / "made")
-
-
-def arguments(
-    encoder: Path, data: Path, out: Path, *more: str, recipe: str = "wang2022/ita-ga-cva"
-) -> list[str]:
-    changes = [part for change in SMALL for part in ("--set", change)]
-    return [
-        recipe, "--data", str(data), "--out", str(out), "--encoder", str(encoder),
-        "--threads", "1", *changes, *more,
-    ]  # fmt: skip
-
-
-def train(encoder: Path, data: Path, out: Path, *more: str, **options: str) -> dict[str, Any]:
-    result = CliRunner().invoke(
-        command, arguments(encoder, data, out, "--json", *more, **options), catch_exceptions=False
-    )
-    assert result.exit_code == 0, result.output
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told
-
-
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "model" / "model.safetensors")
-
-
-def same(one: Path, other: Path) -> bool:
-    first, second = weights(one), weights(other)
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_a_recipe_becomes_a_model_that_is_served(tiny_encoder: Path, tmp_path: Path) -> None:
@@ -100,94 +62,6 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(
     assert not same(tmp_path / "a", tmp_path / "c")
 
 
-def test_a_killed_run_goes_on_to_what_an_unbroken_one_comes_to(
-    tiny_encoder: Path, data: Path, tmp_path: Path
-) -> None:
-    train(tiny_encoder, data, tmp_path / "whole", "--set", "training.averaged=2")
-    broken = arguments(tiny_encoder, data, tmp_path / "broken", "--set", "training.averaged=2")
-    program = (
-        "import sys\n"
-        "from streamproc_mner.cli.train import command\n"
-        "from streamproc_mner.training.trainer import Trainer\n"
-        "import os, signal\n"
-        "step, done = Trainer._step, []\n"
-        "def killed(self, *given):\n"
-        "    done.append(1)\n"
-        "    if len(done) == 8: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return step(self, *given)\n"
-        "Trainer._step = killed\n"
-        "command(sys.argv[1:])\n"
-    )
-    died = subprocess.run(
-        [sys.executable, "-c", program, *broken], capture_output=True, timeout=120, check=False,
-        cwd=Path(__file__).parents[3], env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    assert not (tmp_path / "broken" / "model").exists()
-    told = train(tiny_encoder, data, tmp_path / "broken", "--set", "training.averaged=2")
-    assert told["epochs"] == 3
-    assert same(tmp_path / "whole", tmp_path / "broken")
-
-
-def test_ctrl_c_leaves_the_best_so_far_as_a_model_and_the_run_goes_on(
-    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step, done = Trainer._step, []
-
-    def interrupted(self: Trainer, *given: Any) -> float:
-        done.append(1)
-        if len(done) == 8:
-            raise KeyboardInterrupt
-        return step(self, *given)
-
-    monkeypatch.setattr(Trainer, "_step", interrupted)
-    result = CliRunner().invoke(command, arguments(tiny_encoder, data, tmp_path / "run"))
-    assert result.exit_code == 130
-    assert "stopped after epoch 1" in result.output
-    assert load_model(str(tmp_path / "run" / "model")).model.tag([FusionInput("kevin")])
-    monkeypatch.setattr(Trainer, "_step", step)
-    train(tiny_encoder, data, tmp_path / "run")
-    train(tiny_encoder, data, tmp_path / "whole")
-    assert same(tmp_path / "run", tmp_path / "whole")
-
-
-def test_ctrl_c_before_the_first_epoch_keeps_nothing(
-    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(self: Trainer, *given: Any) -> float:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Trainer, "_step", interrupted)
-    result = CliRunner().invoke(command, arguments(tiny_encoder, data, tmp_path / "run"))
-    assert result.exit_code == 130
-    assert "nothing is kept" in result.output
-
-
-def test_a_folder_holds_one_run_until_it_is_started_over(
-    tiny_encoder: Path, data: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "run"
-    train(tiny_encoder, data, out, "--set", "training.epochs=1")
-    with pytest.raises(
-        InputError, match=r"holds a run with recipe.training.epochs = 1, not 3: name another"
-    ):
-        train(tiny_encoder, data, out)
-    write_data_set(data, seed=5)
-    with pytest.raises(InputError, match="holds a run with other data"):
-        train(tiny_encoder, data, out, "--set", "training.epochs=1")
-    assert train(tiny_encoder, data, out, "--again")["epochs"] == 3
-
-
-def test_starting_over_deletes_no_folder_of_something_else(
-    tiny_encoder: Path, data: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(SettingsError, match="not empty and holds no run"):
-        train(tiny_encoder, data, tmp_path / "mine", "--again")
-    assert (tmp_path / "mine" / "thesis.txt").exists()
-
-
 def test_training_ends_when_the_dev_posts_are_tagged_no_better(
     tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,25 +74,6 @@ def test_training_ends_when_the_dev_posts_are_tagged_no_better(
     )  # fmt: skip
     assert told["epochs"] == 4, "two epochs after the second, none was better than it"
     assert told["chosen"] == "epoch 4", "of equals the one that was trained the most"
-
-
-def test_what_a_run_goes_on_from_is_kept_only_while_it_is_needed(
-    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scores = iter([40.0, 60.0, 50.0])
-    monkeypatch.setattr(
-        run_module, "Judging", lambda *_: lambda: {"dev_f1": next(scores), "made/text": 1.0}
-    )
-    result = CliRunner().invoke(command, arguments(tiny_encoder, data, tmp_path / "run"))
-    assert isinstance(result.exception, StopIteration), "the fourth score, of the report, is not there"
-    kept = sorted(path.name for path in (tmp_path / "run" / "epochs").iterdir())
-    assert kept == ["02.safetensors", "03.safetensors"], "the best one, and the last to go on from"
-    monkeypatch.undo()
-    told = train(tiny_encoder, data, tmp_path / "run")
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        ".lock", "log.jsonl", "model", "result.json", "run.json",
-    ]  # fmt: skip
-    assert train(tiny_encoder, data, tmp_path / "run") == told, "asked again, it says what it came to"
 
 
 def test_a_loss_that_is_no_number_ends_with_what_to_change(
@@ -327,18 +182,27 @@ def test_of_two_global_vectors_a_recipe_is_trained_on_the_one_of_its_width(
 
 
 def test_pretraining_teaches_the_encoder_and_is_not_done_twice(
-    tiny_encoder: Path, data: Path, tmp_path: Path
+    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "run"
-    first = CliRunner().invoke(command, arguments(tiny_encoder, data, out, "--pretrain-mlm", "2"))
-    assert first.exit_code == 0, first.output
+    wanted = arguments(tiny_encoder, data, tmp_path / "run", "--pretrain-mlm", "2")
+
+    def killed(_: Trainer) -> int:
+        raise ConnectionAbortedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "run", killed)
+        first = CliRunner().invoke(command, wanted)
+    assert isinstance(first.exception, ConnectionAbortedError)
     assert "masked-LM epoch 2/2: loss" in first.output
-    kept = (out / "pretrained.safetensors").read_bytes()
-    (out / "result.json").unlink()
-    again = CliRunner().invoke(command, arguments(tiny_encoder, data, out, "--pretrain-mlm", "2"))
+    kept = load_file(tmp_path / "run" / "pretrained.safetensors")
+    fresh = load_file(tiny_encoder / "model.safetensors")
+    assert not torch.equal(
+        kept["embeddings.word_embeddings.weight"], fresh["embeddings.word_embeddings.weight"]
+    )
+    again = CliRunner().invoke(command, wanted)
     assert again.exit_code == 0, again.output
     assert "masked-LM" not in again.output
-    assert (out / "pretrained.safetensors").read_bytes() == kept
+    assert not (tmp_path / "run" / "pretrained.safetensors").exists()  # a run that ended gives room back
 
 
 @pytest.mark.parametrize(
@@ -364,70 +228,12 @@ def test_a_folder_without_training_posts_is_refused(tiny_encoder: Path, tmp_path
         train(tiny_encoder, tmp_path / "empty", tmp_path / "run")
 
 
-def test_damaged_state_says_to_start_again(
-    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
-    train(tiny_encoder, data, tmp_path / "run")
-    (tmp_path / "run" / "result.json").unlink()
-    state = tmp_path / "run" / "state.safetensors"
-    state.write_bytes(state.read_bytes()[:40])
-    with pytest.raises(InputError, match="start again with --again"):
-        train(tiny_encoder, data, tmp_path / "run")
-
-
-def test_two_processes_do_not_train_in_one_folder(tiny_encoder: Path, data: Path, tmp_path: Path) -> None:
-    with locked(tmp_path / "run"), pytest.raises(InputError, match="another process trains there"):
-        train(tiny_encoder, data, tmp_path / "run", "--again")
-    assert train(tiny_encoder, data, tmp_path / "run")["epochs"] == 3
-
-
-def test_ctrl_c_after_the_last_epoch_still_leaves_a_model(
-    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(self: Trainer) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Trainer, "choose", interrupted)
-    result = CliRunner().invoke(command, arguments(tiny_encoder, data, tmp_path / "run"))
-    assert result.exit_code == 130
-    assert "stopped after epoch 3" in result.output
-    monkeypatch.undo()
-    told = train(tiny_encoder, data, tmp_path / "run")
-    assert (told["stopped"], bool(told["reported"])) == (False, True)
-
-
 def test_a_window_that_the_encoder_cannot_take_is_refused_before_training(
     tiny_encoder: Path, data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(PluginError, match=r"limits.window is 999, but the encoder takes 128"):
         train(tiny_encoder, data, tmp_path / "run", "--set", "limits.window=999")
     assert not (tmp_path / "run" / "log.jsonl").exists()
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000])
-def test_a_damaged_description_of_a_run_says_to_start_again(
-    tiny_encoder: Path, data: Path, tmp_path: Path, text: str
-) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_text(text)
-    with pytest.raises(InputError, match=r"run\.json: damaged: start again with --again"):
-        train(tiny_encoder, data, tmp_path / "run")
-    assert train(tiny_encoder, data, tmp_path / "run", "--again")["epochs"] == 3
-
-
-def test_weights_that_changed_on_disk_are_not_gone_on_from(
-    tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
-    train(tiny_encoder, data, tmp_path / "run")
-    (tmp_path / "run" / "result.json").unlink()
-    for path in (tmp_path / "run" / "epochs").iterdir():
-        flipped = bytearray(path.read_bytes())
-        flipped[-1] ^= 1
-        path.write_bytes(flipped)
-    with pytest.raises(InputError, match="missing or damaged: start again"):
-        train(tiny_encoder, data, tmp_path / "run")
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tiny_encoder: Path, data: Path, tmp_path: Path) -> None:

@@ -36,6 +36,14 @@ def _checked_name(_context: click.Context, _option: click.Parameter, name: str |
     type=click.Path(file_okay=False, path_type=Path),
     help="The run's folder; the model comes into its folder `model`. A run that was stopped goes on.",
 )
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="MODEL",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A trained model whose probabilities are learnt, too (distillation); may be given several times.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**31), default=13, show_default=True)
 @click.option("--name", callback=_checked_name, help="Of the model; by default the recipe's.")
 @click.option("--again", is_flag=True, help="Start over where --out holds a run.")
@@ -44,6 +52,7 @@ def command(
     recipe: str,
     data: tuple[Path, ...],
     out: Path,
+    teachers: tuple[Path, ...],
     pictures: Path | None,
     encoder: str | None,
     seed: int,
@@ -75,7 +84,9 @@ def command(
         from streamproc_mner.training.run import Run
     if threads is not None:
         torch.set_num_threads(threads)
-    asked = Wanted(wanted, data, out, seed, device, precision, pictures, name or wanted.name, repair)
+    asked = Wanted(
+        wanted, data, out, seed, device, precision, pictures, name or wanted.name, repair, teachers
+    )
     with _sigterm_as_interrupt(), locked(out):
         if again:
             start_over(out)

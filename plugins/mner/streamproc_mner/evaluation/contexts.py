@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from streamproc.fusion.api import FusionInput, FusionModel, Modality, Seen, Visual
+from streamproc.fusion.api import Modality, Seen, Visual
 from streamproc.vision.visuals import Captions, OcrLine, OcrText, Value
 from streamproc_mner.data.made_context import ContextMaker
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.data.visual_context import Segment
-from streamproc_mner.labels import Span
 
 _SEED: Final = 2022
 _WHOLE_PICTURE: Final = (0.0, 0.0, 1.0, 1.0)
@@ -31,31 +31,14 @@ def contexts_of(posts: Sequence[LabelledPost]) -> dict[str, list[list[Segment]]]
     }
 
 
-def tag_labelled(
-    model: FusionModel, posts: Sequence[LabelledPost], contexts: Sequence[Sequence[Segment]]
-) -> list[list[Span]]:
-    """A served model's entities for labelled posts, over their words.
-
-    An entity whose borders are no words' borders cannot be right and is left out.
-    """
-    inputs = [
-        FusionInput(post.text, visuals=visuals_of(context))
-        for post, context in zip(posts, contexts, strict=True)
-    ]
-    return [
-        [
-            Span(starts[entity.start], ends[entity.end], entity.type)
-            for entity in tagging.entities
-            if entity.start in starts and entity.end in ends
+def in_contexts(posts: Sequence[LabelledPost]) -> dict[str, list[LabelledPost]]:
+    """The posts of `contexts_of` with what is made to be seen in their pictures."""
+    return {
+        name: [
+            replace(post, visuals=visuals_of(given)) for post, given in zip(posts, contexts, strict=True)
         ]
-        for tagging, (starts, ends) in zip(model.tag(inputs), map(_borders, posts), strict=True)
-    ]
-
-
-def _borders(post: LabelledPost) -> tuple[dict[int, int], dict[int, int]]:
-    starts = {word.start: index for index, word in enumerate(post.words)}
-    ends = {word.end: index for index, word in enumerate(post.words, start=1)}
-    return starts, ends
+        for name, contexts in contexts_of(posts).items()
+    }
 
 
 def visuals_of(context: Sequence[Segment]) -> Mapping[Modality, Visual]:

@@ -44,6 +44,7 @@ class Training(_Frozen):
         averaged: at the end the weights of the last 2, 3, ... up to so many epochs are averaged, and
             the mean that is best on the dev posts is kept, if it is better than any epoch.
         label_smoothing: share of the loss that asks for all labels alike at each word.
+        distillation: weight of the teachers' posteriors in the loss, where teachers are given.
         pictures: `another` trains each post with another post's picture.
         context: `made` makes visual context of changing kinds up, as a post may meet it in the stream.
         context_share: of each batch that is read with what was seen in its pictures; networks that
@@ -54,24 +55,25 @@ class Training(_Frozen):
     """
 
     optimizer: Literal["adamw", "adagrad"] = "adamw"
-    encoder_rate: float = Field(default=5e-5, gt=0)
-    input_rate: float | None = Field(default=None, gt=0)
-    head_rate: float = Field(default=5e-5, gt=0)
-    batch: int = Field(default=16, ge=1)
+    encoder_rate: float = Field(default=5e-5, gt=0, le=10)
+    input_rate: float | None = Field(default=None, gt=0, le=10)
+    head_rate: float = Field(default=5e-5, gt=0, le=10)
+    batch: int = Field(default=16, ge=1, le=4096)
     epochs: int = Field(default=10, ge=1, le=1000)
-    weight_decay: float = Field(default=0.01, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0, le=10)
     warm_up: float = Field(default=0.1, ge=0, lt=1)
     clip: float | None = Field(default=None, gt=0)
-    patience: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1, le=1000)
     held_out: float = Field(default=0.1, gt=0, lt=1)
     share: float = Field(default=1.0, gt=0, le=1)
-    averaged: int = Field(default=1, ge=1)
+    averaged: int = Field(default=1, ge=1, le=1000)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    distillation: float = Field(default=1.0, gt=0, le=100)
     pictures: Literal["own", "another"] = "own"
     context: Literal["own", "made"] = "own"
     context_share: float = Field(default=1.0, ge=0, le=1)
-    mlm_epochs: int = Field(default=0, ge=0)
-    mlm_rate: float = Field(default=1e-4, gt=0)
+    mlm_epochs: int = Field(default=0, ge=0, le=1000)
+    mlm_rate: float = Field(default=1e-4, gt=0, le=10)
 
 
 class Published(_Frozen):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
@@ -107,11 +107,7 @@ class Checkpoints:
 
     def averaged(self, epochs: Sequence[int]) -> dict[str, Tensor]:
         """The mean of the weights after several epochs."""
-        total: dict[str, Tensor] = {}
-        for epoch in epochs:
-            for name, tensor in self.load(epoch).items():
-                total[name] = total[name] + tensor if name in total else tensor
-        return {name: tensor / len(epochs) for name, tensor in total.items()}
+        return mean_weights(self.load(epoch) for epoch in epochs)
 
     def keep_only(self, epochs: Sequence[int]) -> None:
         """Delete the weights after other epochs."""
@@ -133,6 +129,17 @@ class Checkpoints:
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: damaged ({error}): start again with --again") from error
         return told
+
+
+def mean_weights(several: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Of one network, several times over: the mean of each weight."""
+    total: dict[str, Tensor] = {}
+    count = 0
+    for weights in several:
+        count += 1
+        for name, tensor in weights.items():
+            total[name] = total[name] + tensor if name in total else tensor
+    return {name: tensor / count for name, tensor in total.items()}
 
 
 def _read(path: Path) -> dict[str, Tensor]:

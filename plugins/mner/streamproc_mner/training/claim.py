@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamproc.errors import InputError, SettingsError
+from streamproc_mner.model_folder import plugin_of
 from streamproc_mner.recipes.recipe import Recipe
+from streamproc_mner.saved_files import CONFIG
 
 RUN: Final = "run.json"
 LOCK: Final = ".lock"
@@ -33,6 +35,9 @@ class Wanted:
         pictures: `--out` of `streamproc extract` over the posts' pictures.
         name: of the model.
         repair: mend tags that are not BIO2.
+        teachers: folders of models whose posteriors it is to learn, too.
+        pretrained: file for the masked-LM encoder, for several runs that share it; by default each has
+            its own in its folder.
     """
 
     recipe: Recipe
@@ -44,6 +49,8 @@ class Wanted:
     pictures: Path | None
     name: str
     repair: bool = False
+    teachers: tuple[Path, ...] = ()
+    pretrained: Path | None = None
 
 
 def describe(wanted: Wanted, digests: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -52,6 +59,9 @@ def describe(wanted: Wanted, digests: Mapping[str, Mapping[str, str]]) -> dict[s
     Args:
         wanted: what is trained on what.
         digests: sha256 of the data sets' files.
+
+    Raises:
+        PluginError: a teacher's folder is no saved model.
     """
     described = {
         "recipe": wanted.recipe.model_dump(mode="json", exclude={"published", "paper", "about"}),
@@ -61,6 +71,7 @@ def describe(wanted: Wanted, digests: Mapping[str, Mapping[str, str]]) -> dict[s
         "pictures": None if wanted.pictures is None else _digest_of(wanted.pictures / "pictures.jsonl"),
         "name": wanted.name,
         "repair": wanted.repair,
+        "teachers": [_digest_of_model(folder) for folder in wanted.teachers],
     }
     found: dict[str, Any] = json.loads(json.dumps(described, default=dict))
     return found
@@ -128,6 +139,12 @@ def start_over(out: Path) -> None:
 
 def _digest_of(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
+
+
+def _digest_of_model(folder: Path) -> str:
+    """Of its description, which has the digest of its weights and its temperature."""
+    plugin_of(folder)  # says what the folder is if it is no saved model
+    return _digest_of(folder / CONFIG)
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str:

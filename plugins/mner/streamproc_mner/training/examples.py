@@ -22,6 +22,7 @@ from streamproc_mner.pictures import pad_pictures, picture_of
 from streamproc_mner.recipes.recipe import Training
 from streamproc_mner.tagging import Encoder
 from streamproc_mner.training.batches import gold_of
+from streamproc_mner.training.teachers import Taught
 from streamproc_mner.windows import Window, pad
 
 _NEAR: Final = 3.0
@@ -37,11 +38,13 @@ class Step:
             seen in their pictures.
         text: all of them without, for networks that train on both views; `None` for others.
         gold: (B, T) label numbers, `UNKNOWN` where the data does not say and at padding.
+        taught: (B, T, L) the teachers' posteriors, zeros at padding; `None` without teachers.
     """
 
     inputs: Inputs | None
     text: Inputs | None
     gold: Tensor
+    taught: Tensor | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +67,7 @@ class Examples:
         training: how.
         seed: of order and of made contexts.
         device: where tensors go.
+        taught: what teachers say of the posts.
 
     Raises:
         InputError: no post is left, or a post has a label that the network does not know.
@@ -77,8 +81,10 @@ class Examples:
         training: Training,
         seed: int,
         device: torch.device,
+        taught: Taught | None = None,
     ) -> None:
         self._posts = list(posts)
+        self._taught = taught
         self._encoder = encoder
         self._reads = network.reads
         self._both = network.trains_on_both_views
@@ -123,8 +129,14 @@ class Examples:
         ).to(self._device)
         if self._both:
             seen = self._inputs(batch[:looked], looked, maker, givers) if looked else None
-            return Step(seen, self._inputs(batch, 0, maker, givers), gold)
-        return Step(self._inputs(batch, looked, maker, givers), None, gold)
+            return Step(seen, self._inputs(batch, 0, maker, givers), gold, self._lesson(batch))
+        return Step(self._inputs(batch, looked, maker, givers), None, gold, self._lesson(batch))
+
+    def _lesson(self, batch: Sequence[_Example]) -> Tensor | None:
+        if self._taught is None:
+            return None
+        rows = [torch.from_numpy(self._taught[e.post][e.window.words]) for e in batch]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self._device)
 
     def _inputs(
         self, batch: Sequence[_Example], looked: int, maker: ContextMaker, givers: Sequence[int]

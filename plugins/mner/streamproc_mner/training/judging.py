@@ -10,7 +10,7 @@ import torch
 
 from streamproc_mner.data.normaliser import LabelledPost
 from streamproc_mner.decoding import Decoder
-from streamproc_mner.evaluation.contexts import contexts_of, visuals_of
+from streamproc_mner.evaluation.contexts import in_contexts
 from streamproc_mner.evaluation.predictions import predict_posts
 from streamproc_mner.evaluation.spans import evaluate_spans
 from streamproc_mner.nn.tagger import Tagger
@@ -38,14 +38,7 @@ def views_of(posts: Sequence[LabelledPost], network: Tagger, context: str) -> Vi
     blind = [replace(post, visuals={}) for post in posts]
     reads = {*network.reads.kinds, *((network.reads.picture.modality,) if network.reads.picture else ())}
     if context == "made":
-        made = contexts_of(posts)
-        return {
-            name if name != "none" else "text": [
-                replace(post, visuals=visuals_of(given))
-                for post, given in zip(posts, contexts, strict=True)
-            ]
-            for name, contexts in made.items()
-        }
+        return {name if name != "none" else "text": given for name, given in in_contexts(posts).items()}
     if not any(reads.intersection(post.visuals) for post in posts):
         return {"text": blind}
     if network.trains_on_both_views:

@@ -1,4 +1,4 @@
-"""The training objective of ITA: both views and their alignment (wang2022-ita section 2.2)."""
+"""Training objectives: ITA's two views and their alignment; what teachers say."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ita_loss(
     *,
     aligned: bool = True,
 ) -> Tensor:
-    """L = L_T + L_I+T + L_CVA, each a mean over the posts that have the view.
+    """L = L_T + L_I+T + L_CVA, each a mean over the posts that have the view (wang2022-ita section 2.2).
 
     Args:
         network: gives the emissions of both.
@@ -48,3 +48,25 @@ def ita_loss(
         goal = crf.log_posteriors(emissions, mask)
     learner = crf.log_posteriors(text_emissions[rows, :words], mask)
     return loss + cross_view_alignment(learner, goal, mask).mean()
+
+
+def distillation_loss(network: Tagger, inputs: Inputs, taught: Tensor) -> Tensor:
+    """How far the posteriors of words are from the teachers', as a cross-entropy; a mean over posts.
+
+        L = - sum_i sum_y q(y_i) log p(y_i)
+
+    of the teachers' posteriors q and the network's p (Wang et al. 2020, posterior distillation). The
+    network reads the posts once more for it, which spares every family's own loss a second target.
+
+    Args:
+        network: that learns.
+        inputs: B posts.
+        taught: (B, T, L) the teachers' posteriors, zeros where they say nothing.
+
+    Returns:
+        Scalar.
+    """
+    learner = network.crf.log_posteriors(network(inputs).emissions, inputs.words)
+    kept = taught[:, : learner.shape[1]]
+    per_word = -(kept * learner).sum(dim=-1).masked_fill(~inputs.words, 0.0)
+    return per_word.sum(dim=1).mean()

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors.torch import load_file
 
+from streamproc.entities import View
 from streamproc.errors import InputError, SettingsError
 from streamproc.vision.extracted import ExtractedPictures
 from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
-from streamproc_mner.nn.stored import check_window, save_tagger
+from streamproc_mner.nn.stored import WEIGHTS, check_window, save_tagger
 from streamproc_mner.nn.tagger import Parts, Tagger
 from streamproc_mner.recipes.building import build_network, network_settings
 from streamproc_mner.tagging import Encoder
 from streamproc_mner.torch_serving import encoder_of, usable_device
 from streamproc_mner.training.card import model_card
-from streamproc_mner.training.checkpoints import Checkpoints
+from streamproc_mner.training.checkpoints import Checkpoints, mean_weights
 from streamproc_mner.training.claim import Wanted, claim, describe
 from streamproc_mner.training.examples import Examples
 from streamproc_mner.training.judging import DEV_F1, Judging, as_served, views_of
 from streamproc_mner.training.masked_lm import pretrain
 from streamproc_mner.training.outcome import Trained, read_outcome, write_outcome
 from streamproc_mner.training.splits import read_splits
+from streamproc_mner.training.teachers import Taught, taught_by
 from streamproc_mner.training.temperature import collect_scores, fit_temperature
 from streamproc_mner.training.trainer import PRECISIONS, Trainer, make_deterministic
 from streamproc_mner.vocabulary import Vocabulary
@@ -83,6 +86,8 @@ class Run:
         self._views = {
             splits.name: views_of(splits.dev, self._network, training.context) for splits in self._splits
         }
+        self._judging = Judging(self._network, self._encoder, self._views, self._device)
+        self._finished = wanted.out / RESULT
 
     def train(self) -> Trained:
         """Train, choose, calibrate, save, report.
@@ -91,19 +96,21 @@ class Run:
             TrainingFailed: it cannot go on.
         """
         recipe, seed = self._wanted.recipe, self._wanted.seed
-        finished = self._wanted.out / RESULT
-        if finished.is_file():
-            self._told(f"{finished}: this run came to its end before; --again starts over")
-            return read_outcome(finished)
+        if self._finished.is_file():
+            self._told(f"{self._finished}: this run came to its end before; --again starts over")
+            return read_outcome(self._finished)
         self._tell()
         self._pretrain()
         checkpoints = Checkpoints(self._wanted.out)
+        examples = Examples(
+            self._train, self._network, self._encoder, recipe.training, seed, self._device, self._lessons()
+        )
         trainer = Trainer(
             self._network,
-            Examples(self._train, self._network, self._encoder, recipe.training, seed, self._device),
+            examples,
             recipe.training,
             checkpoints,
-            Judging(self._network, self._encoder, self._views, self._device),
+            self._judging,
             seed=seed,
             precision=PRECISIONS[self._wanted.precision],
             device=self._device,
@@ -111,18 +118,33 @@ class Run:
         )
         try:
             trainer.run()
-            found = self._finish(trainer, stopped=False)
+            found = self._save(*trainer.choose(), len(trainer.log), stopped=False)
         except KeyboardInterrupt:
             if not trainer.log:
                 raise
-            return self._finish(trainer, stopped=True)
-        write_outcome(finished, found)
+            return self._save(*trainer.use_best(), len(trainer.log), stopped=True)
+        write_outcome(self._finished, found)
         checkpoints.clear()
+        (self._wanted.out / PRETRAINED).unlink(missing_ok=True)
         return found
 
-    def _finish(self, trainer: Trainer, *, stopped: bool) -> Trained:
-        """Choose, calibrate and save; report where the run came to its end."""
-        chosen, dev = trainer.use_best() if stopped else trainer.choose()
+    def average(self, models: Sequence[Path]) -> Trained:
+        """In the place of training: the mean of the weights of models that this recipe gave before.
+
+        Wortsman et al. 2022, "Model soups". Judged, calibrated, saved and reported like a trained one.
+
+        Raises:
+            InputError: their weights are not this network's.
+        """
+        self._network.load_state_dict(mean_weights([load_file(folder / WEIGHTS) for folder in models]))
+        self._network.eval()
+        chosen = f"mean of the weights of {len(models)} models"
+        found = self._save(chosen, self._judging(), self._wanted.recipe.training.epochs, stopped=False)
+        write_outcome(self._finished, found)
+        return found
+
+    def _save(self, chosen: str, dev: Mapping[str, float], epochs: int, *, stopped: bool) -> Trained:
+        """Calibrate and save; report where the run came to its end."""
         if not dev[DEV_F1]:
             self._told(
                 "nothing was found in the dev posts: more epochs, a higher learning rate, or more posts"
@@ -130,7 +152,7 @@ class Run:
         temperature = self._fit_temperature()
         reported = {} if stopped else self._report()
         folder = self._wanted.out / MODEL
-        found = Trained(folder, len(trainer.log), chosen, dev, reported, stopped)
+        found = Trained(folder, epochs, chosen, dev, reported, stopped)
         save_tagger(
             self._network,
             folder,
@@ -144,6 +166,14 @@ class Run:
             temperature=temperature,
         )
         return found
+
+    def _lessons(self) -> Taught | None:
+        if not self._wanted.teachers:
+            return None
+        view: View = "text" if self._network.trains_on_both_views else "image+text"
+        return taught_by(
+            self._wanted.teachers, self._train, self._network.labels, view, str(self._device), self._told
+        )
 
     def _fit_temperature(self) -> float:
         """On the dev posts, in every view that they were judged in."""
@@ -194,8 +224,8 @@ class Run:
             )
         pretrain(
             encoder, self._tokenizer, self._train, training, seed=self._wanted.seed, device=self._device,
-            precision=PRECISIONS[self._wanted.precision], kept=self._wanted.out / PRETRAINED,
-            told=self._told,
+            precision=PRECISIONS[self._wanted.precision],
+            kept=self._wanted.pretrained or self._wanted.out / PRETRAINED, told=self._told,
         )  # fmt: skip
 
     def _metrics(self, found: Trained, temperature: float) -> dict[str, Any]:

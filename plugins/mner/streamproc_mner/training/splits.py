@@ -6,14 +6,16 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from streamproc.errors import InputError
 from streamproc.vision.extracted import ExtractedPictures
 from streamproc.vision.visuals import Modality
-from streamproc_mner.data.normaliser import LabelledPost
-from streamproc_mner.data.posts import read_posts
+from streamproc_mner.data.normaliser import LabelledPost, handles_of
+from streamproc_mner.data.posts import posts_of
+from streamproc_mner.data.records import read_records
 from streamproc_mner.data.split_files import split_files
 
 _CUT_SEED: Final = 13
@@ -70,9 +72,10 @@ def read_splits(
         raise InputError(
             f"{folder}: expected train.jsonl (or .txt, .conll) in it; see `streamproc data convert`"
         )
-    posts = {
-        split: read_posts(path, types, pictures, widths, repair=repair) for split, path in files.items()
-    }
+    records = {split: read_records(path, repair=repair) for split, path in files.items()}
+    # A small split may hold no mention that tells: the data set is asked as a whole.
+    handles = handles_of(chain.from_iterable(records.values()))
+    posts = {split: posts_of(found, types, pictures, widths, handles) for split, found in records.items()}
     train, dev = posts.pop("train"), posts.pop("dev", None)
     if dev is None:
         train, dev = _cut(train, held_out)

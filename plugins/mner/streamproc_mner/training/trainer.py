@@ -17,6 +17,7 @@ from streamproc_mner.nn.tagger import Tagger
 from streamproc_mner.recipes.recipe import Training
 from streamproc_mner.training.checkpoints import Checkpoints
 from streamproc_mner.training.examples import Examples, Step
+from streamproc_mner.training.objective import distillation_loss
 from streamproc_mner.training.optimizing import make_optimizer, make_schedule
 
 Judge = Callable[[], Mapping[str, float]]
@@ -193,6 +194,15 @@ class Trainer:
         return value
 
     def _loss(self, step: Step) -> Tensor:
+        loss = self._gold_loss(step)
+        if step.taught is None:
+            return loss
+        read = step.text or step.inputs
+        assert read is not None  # a step has one of them
+        lesson = distillation_loss(self._network, read, step.taught)
+        return loss + self._training.distillation * lesson
+
+    def _gold_loss(self, step: Step) -> Tensor:
         if step.inputs is None:
             assert step.text is not None  # a step has one of them
             return self._network.loss(step.text, step.gold)
