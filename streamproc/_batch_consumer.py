@@ -19,7 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamproc._batches import BatchMessage, BatchSchema, Fetching, HandedBatch, Progress
-from streamproc._fetching import Fetched, FetchingThread
+from streamproc._fetching import Fetched, FetchingThread, Standing
 from streamproc.errors import BrokerError
 from streamproc.ledger import PartitionLedger, Record
 
@@ -33,8 +33,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, fetching: Fetching, **kwargs: Any) -> None:
         self.fetching = fetching
         self.in_flight = 0
-        self.held = False
-        self._finished_total = 0
+        self.held: str | None = None
+        self.finished_total = 0
         self._last_deadline = inf
         self._ledgers: dict[TP, PartitionLedger] = {}
         self._news: asyncio.Future[None] | None = None
@@ -45,13 +45,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     # -- for the application ------------------------------------------------------------------
 
-    def hold(self) -> None:
+    def hold(self, reason: str) -> None:
         """Stop reading until `resume`. The group membership stays alive, work in flight goes on."""
-        self.held = True
+        self.held = reason
 
     def resume(self) -> None:
         """Read again."""
-        self.held = False
+        self.held = None
         self._tell()
 
     def give_up(self) -> None:
@@ -70,6 +70,28 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             await self._thread.check_group()
         except KafkaError as error:
             raise BrokerError(f"Kafka refused group {self.app.conf.id}: {error!r}") from error
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a client that can be asked."""
+        return self._thread is not None and self._thread.connected
+
+    async def standing(self) -> Standing:
+        """Our place in the group, and what is left to read there, as the broker says now.
+
+        Raises:
+            BrokerError: it does not say.
+        """
+        try:
+            return await self._thread.standing()
+        except KafkaError as error:
+            raise BrokerError(f"Kafka does not say how many posts there are: {error!r}") from error
+
+    @property
+    def uncommitted(self) -> int:
+        """Records that have ended, with all before them, and whose offset the broker has not confirmed."""
+        safe = ((ledger.safe(), ledger.committed or 0) for ledger in self._ledgers.values())
+        return sum(max(0, done - committed) for done, committed in safe if done is not None)
 
     def progress(self) -> dict[TP, Progress]:
         """How far each assigned partition fed in batches is, without asking the broker."""
@@ -93,7 +115,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _finished(self, records: int) -> None:
         self.in_flight -= records
-        self._finished_total += records
+        self.finished_total += records
         self._n_acked += records  # the fetch loop commits each `broker_commit_every` records
         if self._news is not None:
             self._tell()
@@ -231,12 +253,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         # Room for a whole fetch: one that fills each freed place makes ever smaller batches.
         room = min(self.app.conf.broker_max_poll_records or 500, max(1, self.fetching.max_in_flight // 2))
         self._thread.max_records = room
-        seen, since = self._finished_total, monotonic()
-        while (self.held or self.in_flight > self.fetching.max_in_flight - room) and not stopping():
+        seen, since = self.finished_total, monotonic()
+        while (
+            self.held is not None or self.in_flight > self.fetching.max_in_flight - room
+        ) and not stopping():
             await self._listen(1.0)
             # On hold or slow is not stuck: stay in the group. Stuck: let another member take over.
-            if (self.held or self._finished_total != seen) and monotonic() - since > 1.0:
-                seen, since = self._finished_total, monotonic()
+            if (self.held is not None or self.finished_total != seen) and monotonic() - since > 1.0:
+                seen, since = self.finished_total, monotonic()
                 await self._thread.keep_membership()
 
     async def _flows(self, stopping: Callable[[], bool]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
@@ -25,6 +25,18 @@ class Fetched(dict[TP, Sequence[Record]]):
     def __init__(self, assignment: object) -> None:
         super().__init__()
         self.assignment = assignment
+
+
+class Standing(NamedTuple):
+    """A member's place in its group.
+
+    Attributes:
+        assigned: how many partitions; `None` where it is not in the group.
+        unread: records in them that were not fetched yet.
+    """
+
+    assigned: int | None
+    unread: int
 
 
 class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust carries no types
@@ -132,6 +144,26 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
         for tp in partitions:
             self._untaken.pop(ensure_TP(tp), None)
         await super()._seek_wait(consumer, partitions)
+
+    @property
+    def connected(self) -> bool:
+        """Whether aiokafka's consumer is there."""
+        return self._consumer is not None
+
+    async def standing(self) -> Standing:
+        """Which place the group gave us, and what the broker says now that is left to read there."""
+        return await self.call_thread(self._standing)  # type: ignore[no-any-return]
+
+    async def _standing(self) -> Standing:
+        consumer = self._ensure_consumer()
+        subscription = consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return Standing(None, 0)
+        assigned = consumer.assignment()
+        ends = await consumer.end_offsets(assigned) if assigned else {}
+        # aiokafka's own position: it steps over transaction markers, which are no records.
+        unread = [max(0, end - await consumer.position(tp)) for tp, end in ends.items()]
+        return Standing(len(assigned), sum(unread))
 
     async def check_group(self) -> None:
         """Raise the error that ended or holds up the coordinator, if there is one."""

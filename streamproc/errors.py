@@ -45,6 +45,10 @@ class BrokerError(StreamprocError):
     """Kafka refused for good or stayed away longer than the retries last."""
 
 
+class WorkerStuck(StreamprocError):
+    """The worker has work and gets nowhere: its supervisor starts another one."""
+
+
 # -- a post that cannot be tagged -----------------------------------------------------------
 
 

@@ -187,6 +187,40 @@ class Vision(_Section):
         return value
 
 
+class Health(_Section):
+    """When a worker that gets nowhere is told, and ended; where it says how it is."""
+
+    listen: str = Field(
+        default="", description="HOST:PORT for /live, /ready and /metrics; nothing listens without it"
+    )
+    stuck_s: float = Field(
+        default=120.0, gt=0, le=86_400, description="without progress, while there is work: not ready"
+    )
+    exit_s: float = Field(
+        default=300.0, ge=0, le=86_400, description="the worker exits 1 after so long; 0: never"
+    )
+    max_pause_s: float = Field(
+        default=3600.0,
+        gt=0,
+        le=30 * 86_400,
+        description="a pause on purpose that lasts longer is stuck, too",
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        found = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})", value)
+        if value and (found is None or int(found[1]) >= 2**16):
+            raise ValueError("expected HOST:PORT, such as 127.0.0.1:8080; port 0 takes a free one")
+        return value
+
+    @model_validator(mode="after")
+    def _is_told_before_it_ends(self) -> Health:
+        if self.exit_s and self.exit_s < self.stuck_s:
+            raise ValueError("exit_s has to be as long as stuck_s or longer, or 0")
+        return self
+
+
 class PluginSettings(_Section):
     """One plugin under a name of its own, for routes to refer to."""
 
@@ -206,6 +240,7 @@ class Settings(_Section):
     limits: Limits = Limits()
     batching: Batching = Batching()
     vision: Vision = Vision()
+    health: Health = Health()
     plugins: dict[str, PluginSettings] = Field(default_factory=dict)
     routes: tuple[Route, ...] = (Route(),)
 

@@ -16,6 +16,8 @@ import faust
 from streamproc.broker.connecting import needed_topics, require_topics
 from streamproc.daemon import run_in_daemon_thread
 from streamproc.errors import BrokerError
+from streamproc.health.server import health_server
+from streamproc.health.watching import Watching
 from streamproc.kafka_sink import KafkaSink
 from streamproc.ledger import Batch
 from streamproc.pipeline import Pipeline
@@ -48,7 +50,8 @@ class Worker:
         self._ended = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._app: Any = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._watchers: tuple[asyncio.Task[None], ...] = ()
+        self.watching = Watching(settings.health)
         self.pipeline: Pipeline | None = None
         self.notices: tuple[str, ...] = ()
 
@@ -88,6 +91,11 @@ class Worker:
     async def start(self) -> None:
         """Load the plugins, connect, and join the group: models come first, partitions after."""
         settings = self._settings
+        if settings.health.listen:
+            port = await self._stack.enter_async_context(
+                health_server(settings.health.listen, self.watching)
+            )
+            logger.info("health: http://%s:%d/ready", settings.health.listen.rpartition(":")[0], port)
         plugins, servers = await asyncio.gather(
             run_in_daemon_thread(load_plugins, settings), triton_notices(settings.vision)
         )
@@ -103,7 +111,10 @@ class Worker:
         self._app = self._make_app()
         self._stack.push_async_callback(self._leave)
         # Faust's start waits for the group, which may never take us: look after it from the beginning.
-        self._watcher = asyncio.create_task(self._watch_app(), name="watch-faust")
+        self._watchers = (
+            asyncio.create_task(self._watch_app(), name="watch-faust"),
+            asyncio.create_task(self._watch_progress(self.pipeline), name="watch-progress"),
+        )
         await self._app.start()
 
     async def wait(self) -> None:
@@ -191,17 +202,23 @@ class Worker:
         if self._app.crashed:
             self._fail(BrokerError(f"Faust stopped: {self._app.crash_reason!r}"))
 
+    async def _watch_progress(self, pipeline: Pipeline) -> None:
+        """See that posts end; a watchdog that fails ends the worker, too: nobody would see to it."""
+        try:
+            await self.watching.watch(self._app, pipeline)
+        except Exception as error:  # noqa: BLE001 - told by whoever runs the worker
+            self._fail(error)
+
     async def _leave(self) -> None:
         """Drain, commit and leave the group; work that takes longer is read again by others."""
-        watching = [self._watcher] if self._watcher is not None else []
-        for task in watching:
+        for task in self._watchers:
             task.cancel()
         if self._failure is not None and self._app.consumer is not None:
             self._app.consumer.give_up()
         await self._app.stop()
         for task in self._running:
             task.cancel()
-        await asyncio.gather(*watching, *self._running, return_exceptions=True)
+        await asyncio.gather(*self._watchers, *self._running, return_exceptions=True)
 
 
 def _spare_the_garbage_collector() -> None:

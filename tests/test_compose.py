@@ -33,6 +33,9 @@ def test_the_settings_of_the_worker_are_settings(name: str) -> None:
     assert settings.kafka.broker == "kafka:9092"
     assert settings.vision.cache == "redis://redis:6379/0"
     assert settings.vision.extractors == "triton://triton:8001"
+    if name == "worker":
+        port = settings.health.listen.rpartition(":")[2]
+        assert f"http://127.0.0.1:{port}/ready" in SERVICES[name]["healthcheck"]["test"][-1]
     assert {"kafka", "redis"} <= set(SERVICES)
 
 

@@ -304,7 +304,7 @@ async def test_reading_on_hold_keeps_the_partitions_and_goes_on(
     rig = Rig(app, name)
     rig.on_batch = Batch.done_all
     await fill(kafka.bootstrap, name, range(10))
-    app.consumer.hold()
+    app.consumer.hold("a test")
     async with started(app):
         await until(app.consumer.assignment)
         rebalances, began = app.rebalancing_count, time.monotonic()

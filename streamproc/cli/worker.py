@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +66,7 @@ async def _run(settings: Settings) -> None:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop)
-    async with asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks, _ended_when_deaf(settings.health.exit_s):
         try:
             reporting: list[asyncio.Task[None]] = []
             await worker.run(started=lambda: reporting.append(tasks.create_task(_report(worker, settings))))
@@ -71,6 +74,29 @@ async def _run(settings: Settings) -> None:
             for task in reporting:
                 task.cancel()
             _log_totals(worker)
+
+
+@asynccontextmanager
+async def _ended_when_deaf(seconds: float) -> AsyncIterator[None]:
+    """End the process with every thread's traceback when the event loop stands still for so long.
+
+    Nothing in Python can see to that: whatever holds the interpreter holds up all of its threads.
+    """
+    if not seconds:
+        yield
+        return
+
+    async def say_that_it_turns() -> None:
+        while True:
+            faulthandler.dump_traceback_later(seconds, exit=True)
+            await asyncio.sleep(min(1.0, seconds / 4))
+
+    turning = asyncio.create_task(say_that_it_turns())
+    try:
+        yield
+    finally:
+        turning.cancel()
+        faulthandler.cancel_dump_traceback_later()
 
 
 async def _report(worker: Worker, settings: Settings) -> None:
