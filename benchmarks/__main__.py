@@ -20,6 +20,7 @@ from benchmarks.measuring import Measured, run_worker
 from benchmarks.posts import make_posts
 from benchmarks.ratios import Ratio, told
 from benchmarks.vision import goals
+from streamproc.broker.link import Link
 from streamproc.producing import BatchProducer, Outgoing
 from tests.services import kafka as kafka_service
 from tests.services.kafka import Kafka
@@ -88,7 +89,7 @@ class Bench:
 
 async def _send(bootstrap: str, topic: str, posts: int) -> None:
     made = make_posts(posts)
-    async with BatchProducer(bootstrap) as producer:
+    async with BatchProducer(Link(bootstrap)) as producer:
         for start in range(0, posts, 1000):
             chunk = made[start : start + 1000]
             await producer.send([Outgoing(topic, key, value) for key, value in chunk])

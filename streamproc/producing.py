@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from random import uniform
 from time import monotonic
@@ -20,6 +20,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from streamproc._murmur2 import murmur2_all
+from streamproc.broker.link import Link
+from streamproc.broker.refusals import refusal
 from streamproc.errors import BrokerError, Fate, StreamprocError
 
 _SENT_BY_NOBODY: Final = 64 * 1024 * 1024
@@ -69,24 +71,21 @@ class BatchProducer:
     numbers, and the broker then refuses everything that follows.)
 
     Args:
-        bootstrap: `host:port`, several with commas between.
+        link: the way to the brokers.
         seconds: how long one `send` goes on trying while brokers are away.
         batch_bytes: size of a record batch; a larger message goes alone.
-        connection: further arguments of aiokafka's producer: TLS, SASL, client_id, compression.
     """
 
     def __init__(
         self,
-        bootstrap: str,
+        link: Link,
         *,
         seconds: float = 60.0,
         batch_bytes: int = 256 * 1024,
-        connection: Mapping[str, Any] | None = None,
     ) -> None:
-        self._bootstrap = bootstrap
+        self._link = link
         self._seconds = seconds
         self._batch_bytes = batch_bytes
-        self._connection = dict(connection or {})
         self._producer: Any = None
         self._turn = count()
 
@@ -104,20 +103,22 @@ class BatchProducer:
 
         Raises:
             BrokerError: no broker can be reached.
+            SettingsError: it does not take us for who we say we are.
         """
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
             acks="all",
             max_batch_size=self._batch_bytes,
             # aiokafka tries again by itself within this time; what is left of `seconds` is ours.
             request_timeout_ms=int(min(self._seconds, 10.0) * 1000),
-            **self._connection,
+            **self._link.arguments(),
         )
         try:
             await producer.start()
         except KafkaError as error:
             await producer.stop()
-            raise BrokerError(f"cannot reach Kafka at {self._bootstrap}: {error}") from error
+            raise refusal(error, self._link) or BrokerError(
+                f"cannot reach Kafka at {self._link.told}: {error}"
+            ) from error
         self._producer = producer
 
     async def stop(self) -> None:
@@ -249,13 +250,16 @@ class BatchProducer:
 
         Raises:
             BrokerError: there is no use in another attempt, or no time left.
+            SettingsError: we may not write there.
         """
         if not (error.retriable or isinstance(error, KafkaTimeoutError)):
-            raise BrokerError(f"Kafka refused to take messages for {where}: {error!r}") from error
+            raise refusal(error, self._link) or BrokerError(
+                f"Kafka refused to take messages for {where}: {error!r}"
+            ) from error
         pause = uniform(0.5, 1.0) * min(0.1 * 2**attempt, 5.0)
         if monotonic() + pause > deadline:
             raise BrokerError(
-                f"Kafka at {self._bootstrap} took no messages for {where} "
+                f"Kafka at {self._link.told} took no messages for {where} "
                 f"within {self._seconds:g} s: {error!r}"
             ) from error
         await asyncio.sleep(pause)

@@ -14,7 +14,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from streamproc.errors import SettingsError
 from streamproc.routing import Route
@@ -47,6 +55,20 @@ class Kafka(_Section):
     )
     start_timeout_s: float = Field(default=30.0, ge=0, description="how long a start waits for the broker")
     commit_interval_s: float = Field(default=2.0, ge=0.05, le=600)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    username: str | None = Field(default=None, min_length=1, description="for SASL")
+    password: SecretStr | None = Field(default=None, description="for SASL; better in password_file")
+    password_file: Path | None = Field(default=None, description="holds the password, and nothing else")
+    ca_file: Path | None = Field(
+        default=None, description="PEM: whose certificates are trusted; the system's without it"
+    )
+    cert_file: Path | None = Field(default=None, description="PEM: our certificate, where brokers want one")
+    key_file: Path | None = Field(default=None, description="PEM: its key, where cert_file has none")
+    key_password: SecretStr | None = None
+    check_hostname: bool = Field(
+        default=True, description="whether a broker's certificate has to name the host that is asked"
+    )
 
     @field_validator("broker")
     @classmethod
@@ -55,6 +77,20 @@ class Kafka(_Section):
         if not addresses or not all(map(_is_address, addresses)):
             raise ValueError("expected HOST:PORT, or several with commas between")
         return ",".join(addresses)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Kafka:
+        protocol = self.security_protocol
+        given = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        if protocol.startswith("SASL"):
+            if "username" not in given or len(given & {"password", "password_file"}) != 1:
+                raise ValueError(f"{protocol} wants username, and password or password_file")
+        elif unused := sorted(given & {"username", "password", "password_file"}):
+            raise ValueError(f"{', '.join(unused)}: not used with security_protocol = {protocol}")
+        unused = sorted(given & {"ca_file", "cert_file", "key_file"})
+        if unused and not protocol.endswith("SSL"):
+            raise ValueError(f"{', '.join(unused)}: not used with security_protocol = {protocol}")
+        return self
 
 
 class Topics(_Section):
@@ -245,6 +281,11 @@ class Settings(_Section):
     routes: tuple[Route, ...] = (Route(),)
 
 
+_NEVER_TOML: Final = ("broker", "listen", "password", "key_password")
+"""Text that may begin with a bracket: [::1]:9092 is an address."""
+
+_SECRET: Final = ("password", "key_password")
+
 _IN_PLAIN_WORDS: Final = {
     "tuple_type": 'expected a list, such as ["a", "b"]',
     "model_type": "expected a table, such as {key = value}",
@@ -312,7 +353,7 @@ def _read_file(file: Path) -> dict[str, Any]:
 def _assign(tree: dict[str, Any], path: list[str], value: str, name: str) -> None:
     """Put a value at its place; lists and tables are written as in TOML, all else as it is."""
     parsed: Any = value
-    if value[:1] in "[{" and value and path[-1] != "broker":  # [::1]:9092 is an address
+    if value[:1] in "[{" and value and path[-1] not in _NEVER_TOML:
         try:
             parsed = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError as error:
@@ -335,8 +376,17 @@ def _explain(error: ValidationError, file: Path | None) -> str:
             lines.append(f"{path}: unknown key{_nearest(location)}")
         else:
             said = _IN_PLAIN_WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
-            lines.append(f"{path}: {said}, got {complaint['input']!r}")
+            lines.append(f"{path}: {said}, got {_shown(complaint['input'], location)}")
     return where + "; ".join(lines)
+
+
+def _shown(value: Any, location: tuple[int | str, ...]) -> str:
+    """What was given, without what nobody else is to read."""
+    if location and location[-1] in _SECRET:
+        return "***"
+    if isinstance(value, Mapping):
+        value = {key: "***" if key in _SECRET else inner for key, inner in value.items()}
+    return repr(value)
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:

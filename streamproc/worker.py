@@ -14,6 +14,8 @@ from typing import Any, Final
 import faust
 
 from streamproc.broker.connecting import needed_topics, require_topics
+from streamproc.broker.link import Link
+from streamproc.broker.refusals import refusal
 from streamproc.daemon import run_in_daemon_thread
 from streamproc.errors import BrokerError
 from streamproc.health.server import health_server
@@ -46,6 +48,7 @@ class Worker:
         self._settings = settings
         self._picture_folder = picture_folder
         self._stack = AsyncExitStack()
+        self._link = Link.of(settings.kafka)
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -101,7 +104,7 @@ class Worker:
         )
         self.notices = (*dict.fromkeys(p.notice for p in plugins.values() if p.notice), *servers)
         await require_topics(settings, needed_topics(settings))
-        producer = BatchProducer(settings.kafka.broker)
+        producer = BatchProducer(self._link)
         await self._stack.enter_async_context(producer)
         sink = KafkaSink(producer, settings.topics)
         self.pipeline = await self._stack.enter_async_context(
@@ -147,7 +150,8 @@ class Worker:
         logging.getLogger("aiokafka").setLevel(logging.WARNING)  # at DEBUG it costs a third of the time
         app = faust.App(
             settings.kafka.group,
-            broker=[f"kafka://{address.strip()}" for address in settings.kafka.broker.split(",")],
+            broker=[f"kafka://{address}" for address in self._link.servers],
+            broker_credentials=self._link.faust_credentials(),
             stream_wait_empty=True,
             broker_max_poll_records=settings.limits.fetch_posts,
             broker_commit_interval=settings.kafka.commit_interval_s,
@@ -185,8 +189,8 @@ class Worker:
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
-            self._failure = error
-            logger.error("the work cannot go on: %r", error)
+            self._failure = refusal(error, self._link) or error
+            logger.error("the work cannot go on: %r", self._failure)
         self._ended.set()
 
     async def _watch_app(self) -> None:
@@ -200,7 +204,10 @@ class Worker:
         finally:
             stopped.cancel()
         if self._app.crashed:
-            self._fail(BrokerError(f"Faust stopped: {self._app.crash_reason!r}"))
+            reason = self._app.crash_reason
+            failure = BrokerError(f"Faust stopped: {reason!r}")
+            failure.__cause__ = reason
+            self._fail(failure)
 
     async def _watch_progress(self, pipeline: Pipeline) -> None:
         """See that posts end; a watchdog that fails ends the worker, too: nobody would see to it."""

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from streamproc.broker.link import Link
 from streamproc.producing import BatchProducer, Outgoing
 from tests.services.kafka import Kafka
 
@@ -68,7 +69,7 @@ class Deployment:
             worker.wait(timeout=20)
 
     async def send(self, bodies: dict[str, bytes | None]) -> None:
-        async with BatchProducer(self.kafka.bootstrap) as producer:
+        async with BatchProducer(Link(self.kafka.bootstrap)) as producer:
             await producer.send(
                 [
                     Outgoing(self.settings["topics.posts"], key.encode(), body)

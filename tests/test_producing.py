@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc._murmur2 import murmur2_all
+from streamproc.broker.link import Link
 from streamproc.errors import BrokerError
 from streamproc.producing import BatchProducer, Outgoing, RecordTooLarge
 from tests.services.kafka import Kafka
@@ -37,7 +38,7 @@ async def read(bootstrap: str, topic: str, partitions: int) -> list:
 
 @pytest.fixture
 async def producer(kafka: Kafka) -> AsyncIterator[BatchProducer]:
-    async with BatchProducer(kafka.bootstrap) as ready:
+    async with BatchProducer(Link(kafka.bootstrap)) as ready:
         yield ready
 
 
@@ -120,30 +121,30 @@ async def test_the_oversize_message_is_named_and_the_others_are_delivered(
 async def test_a_message_larger_than_a_batch_goes_alone(kafka: Kafka) -> None:
     await kafka.create("producing-large", 1)
     values = [b"a", b"b" * 50_000, b"c"]
-    async with BatchProducer(kafka.bootstrap, batch_bytes=4096) as small:
+    async with BatchProducer(Link(kafka.bootstrap), batch_bytes=4096) as small:
         await small.send([Outgoing("producing-large", b"k", value) for value in values])
     assert [r.value for r in await read(kafka.bootstrap, "producing-large", 1)] == values
 
 
 async def test_a_topic_that_is_not_there_fails_in_bounded_time(kafka: Kafka) -> None:
-    async with BatchProducer(kafka.bootstrap, seconds=0.5) as hasty:
+    async with BatchProducer(Link(kafka.bootstrap), seconds=0.5) as hasty:
         with pytest.raises(BrokerError, match="topic nowhere"):
             await hasty.send([Outgoing("nowhere", b"k", b"v")])
 
 
 async def test_no_broker_is_one_clear_error() -> None:
     with pytest.raises(BrokerError, match="cannot reach Kafka"):
-        await BatchProducer(f"127.0.0.1:{free_ports(1)[0]}").start()
+        await BatchProducer(Link(f"127.0.0.1:{free_ports(1)[0]}")).start()
 
 
 async def test_sending_before_start_is_an_error() -> None:
     with pytest.raises(BrokerError, match="not connected"):
-        await BatchProducer("127.0.0.1:1").send([Outgoing("posts", b"k", b"v")])
+        await BatchProducer(Link("127.0.0.1:1")).send([Outgoing("posts", b"k", b"v")])
 
 
 async def test_the_embedded_broker_takes_batches(mock_broker) -> None:
     partitions = mock_broker.create_topic("posts")
-    async with BatchProducer(mock_broker.address) as producer:
+    async with BatchProducer(Link(mock_broker.address)) as producer:
         await producer.send([Outgoing("posts", b"k%d" % n, b"v", [("h", b"1")]) for n in range(50)])
     records = await read(mock_broker.address, "posts", partitions)
     assert {r.key for r in records} == {b"k%d" % n for n in range(50)}

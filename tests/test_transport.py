@@ -25,6 +25,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc._fetching import FetchingThread
+from streamproc.broker.link import Link
 from streamproc.errors import SettingsError
 from streamproc.producing import BatchProducer, Outgoing
 from streamproc.transport import TP, Batch, BatchSchema, Fetching, install
@@ -44,7 +45,7 @@ async def until(condition: Callable[[], Any], seconds: float = 30) -> None:
 
 async def fill(bootstrap: str, topic: str, values: range, keys: int = 1_000_000) -> None:
     """Send numbers, each with a key."""
-    async with BatchProducer(bootstrap) as producer:
+    async with BatchProducer(Link(bootstrap)) as producer:
         await producer.send([Outgoing(topic, b"post:%d" % (n % keys), b"%d" % n) for n in values])
 
 
@@ -354,7 +355,7 @@ async def test_records_that_nobody_could_read_come_as_they_are(
         Outgoing(name, None, b""),
         Outgoing(name, b"", b"\x00" * 100_000, [("h", b"\xff"), ("h", b"2")]),
     ]
-    async with BatchProducer(kafka.bootstrap) as producer:
+    async with BatchProducer(Link(kafka.bootstrap)) as producer:
         for message in poison:
             await producer.send([message])
     rig = Rig(make_app(kafka.bootstrap, name, tmp_path, Fetching()), name)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from streamproc.broker.link import Link
 from streamproc.entities import TAGGED_POST
 from streamproc.lag import probe
 from streamproc.producing import BatchProducer, Outgoing
@@ -41,7 +42,7 @@ async def test_two_workers_share_the_partitions_and_tag_every_post_once(
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=20) == 0
     rows = await asyncio.to_thread(
-        probe, stream.kafka.bootstrap, stream.name, stream.settings["topics.posts"]
+        probe, Link(stream.kafka.bootstrap), stream.name, stream.settings["topics.posts"]
     )
     assert [row.lag for row in rows] == [0, 0, 0, 0]
     printed = json.loads((await asyncio.to_thread(stream.run, "lag", "--json")).stdout)
@@ -53,7 +54,7 @@ def _members_with_partitions(stream: Deployment, seconds: int = 100) -> list[int
     """Partitions of each member, once all partitions are given out to two members."""
     from streamproc.broker.topics import admin_client
 
-    with admin_client(stream.kafka.bootstrap) as client:
+    with admin_client(Link(stream.kafka.bootstrap)) as client:
         for _ in range(seconds * 10):
             group = client.describe_groups([stream.name])[stream.name]
             counts = [
@@ -161,7 +162,7 @@ async def test_nothing_is_lost_over_five_kills_at_random_moments(deploy: Callabl
 async def _trickle(stream: Deployment, bodies: dict[str, bytes]) -> None:
     """Send the posts about as fast as they are tagged, so that a kill always meets some on their way."""
     items = list(bodies.items())
-    async with BatchProducer(stream.kafka.bootstrap) as producer:
+    async with BatchProducer(Link(stream.kafka.bootstrap)) as producer:
         for start in range(0, len(items), 100):
             while start - await _ended(stream) > 300:
                 pass
@@ -175,7 +176,7 @@ async def _trickle(stream: Deployment, bodies: dict[str, bytes]) -> None:
 
 async def _ended(stream: Deployment) -> int:
     rows = await asyncio.to_thread(
-        probe, stream.kafka.bootstrap, "none", stream.settings["topics.entities"]
+        probe, Link(stream.kafka.bootstrap), "none", stream.settings["topics.entities"]
     )
     return sum(row.end for row in rows)
 
@@ -275,7 +276,7 @@ def _assigned_members(stream: Deployment) -> int:
     """How many members have partitions, once there is one."""
     from streamproc.broker.topics import admin_client
 
-    with admin_client(stream.kafka.bootstrap) as client:
+    with admin_client(Link(stream.kafka.bootstrap)) as client:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             members = client.describe_groups([stream.name])[stream.name]["members"]

@@ -10,24 +10,33 @@ from typing import Any
 from uuid import uuid4
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 
-from streamproc.errors import BrokerError
+from streamproc.broker.link import Link
+from streamproc.broker.refusals import refusal
+from streamproc.errors import BrokerError, SettingsError
 from streamproc.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
-async def partitions_of_topics(broker: str, patience_s: float = 0.0) -> dict[str, int]:
-    """Every topic of the broker with its number of partitions.
+async def partitions_of_topics(
+    link: Link, patience_s: float = 0.0, wanted: Sequence[str] = ()
+) -> dict[str, int]:
+    """Every topic of the broker that we may see, with its number of partitions.
+
+    Args:
+        link: the way to the brokers.
+        patience_s: how long to wait for one.
+        wanted: topics that we need to see.
 
     Raises:
         BrokerError: no broker answers.
+        SettingsError: it does not let us in, or not see a wanted topic.
     """
     client: Any = AIOKafkaClient(
-        bootstrap_servers=[address.strip() for address in broker.split(",")],
-        client_id=f"streamproc-{uuid4().hex[:8]}",
-        request_timeout_ms=10_000,
+        **link.arguments(), client_id=f"streamproc-{uuid4().hex[:8]}", request_timeout_ms=10_000
     )
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     deadline = monotonic() + patience_s
@@ -37,16 +46,38 @@ async def partitions_of_topics(broker: str, patience_s: float = 0.0) -> dict[str
                 await client.bootstrap()
                 break
             except (KafkaError, OSError, ValueError) as error:
+                if refused := refusal(await _why(link) or error, link):
+                    raise refused from error
                 if monotonic() >= deadline:
                     raise BrokerError(
-                        f"no Kafka at {broker}: start one, or set kafka.broker to HOST:PORT"
+                        f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT, and "
+                        "kafka.security_protocol to what it speaks"
                     ) from error
                 await asyncio.sleep(1.0)
+        if wanted:
+            await client.set_topics(wanted)
+            if hidden := sorted(client.cluster.unauthorized_topics):
+                raise SettingsError(
+                    f"Kafka at {link.told} does not let this client use topic {', '.join(hidden)}: "
+                    "grant it, or name another topic"
+                )
         metadata = await client.fetch_all_metadata()
         return {topic: len(metadata.partitions_for_topic(topic) or ()) for topic in metadata.topics()}
     finally:
         logging.getLogger("aiokafka").setLevel(logging.WARNING)
         await client.close()
+
+
+async def _why(link: Link) -> Exception | None:
+    """What a connection to the first broker fails with: aiokafka's own attempt only logs it."""
+    given = link.arguments()
+    host, _, port = given.pop("bootstrap_servers")[0].rpartition(":")
+    try:
+        connection = await create_conn(host.strip("[]"), int(port), **given, request_timeout_ms=10_000)
+    except Exception as error:  # noqa: BLE001 - looked at by whoever asked
+        return error
+    connection.close()
+    return None
 
 
 def needed_topics(settings: Settings) -> tuple[str, ...]:
@@ -61,11 +92,12 @@ async def require_topics(settings: Settings, topics: Sequence[str]) -> None:
 
     Raises:
         BrokerError: no broker answers, or a topic is missing.
+        SettingsError: it does not let us in, or not see a topic.
     """
-    found = await partitions_of_topics(settings.kafka.broker, settings.kafka.start_timeout_s)
+    link = Link.of(settings.kafka)
+    found = await partitions_of_topics(link, settings.kafka.start_timeout_s, topics)
     missing = [topic for topic in topics if topic not in found]
     if missing:
         raise BrokerError(
-            f"Kafka at {settings.kafka.broker} has no topic {', '.join(missing)}: "
-            "run `streamproc topics create`"
+            f"Kafka at {link.told} has no topic {', '.join(missing)}: run `streamproc topics create`"
         )

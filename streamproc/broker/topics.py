@@ -11,6 +11,8 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from streamproc.broker.link import Link
+from streamproc.broker.refusals import refusal
 from streamproc.errors import BrokerError
 from streamproc.settings import Settings
 
@@ -41,28 +43,31 @@ def wanted_topics(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def admin_client(broker: str) -> Iterator[Any]:
+def admin_client(link: Link) -> Iterator[Any]:
     """kafka-python's admin client, its errors mapped to ours.
 
     Raises:
         BrokerError: no broker answers, or it refuses.
+        SettingsError: it does not let us.
     """
     client = None
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it has to say comes as an error
     try:
         client = KafkaAdminClient(
-            bootstrap_servers=[address.strip() for address in broker.split(",")],
+            **link.arguments(),
             client_id="streamproc-admin",
             request_timeout_ms=15_000,
             bootstrap_timeout_ms=10_000,
         )
         yield client
-    except (KafkaError, ValueError) as error:
+    except (KafkaError, ValueError, OSError) as error:
+        if refused := refusal(error, link):
+            raise refused from error
         if client is None:
             raise BrokerError(
-                f"no Kafka at {broker}: start one, or set kafka.broker to HOST:PORT"
+                f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT"
             ) from error
-        raise BrokerError(f"Kafka at {broker}: {error}") from error
+        raise BrokerError(f"Kafka at {link.told}: {error}") from error
     finally:
         if client is not None:
             client.close()
@@ -75,7 +80,7 @@ def create_topics(settings: Settings) -> list[TopicState]:
         BrokerError: no broker answers, or it refuses.
     """
     states = []
-    with admin_client(settings.kafka.broker) as client:
+    with admin_client(Link.of(settings.kafka)) as client:
         for name, configs in wanted_topics(settings).items():
             options = {
                 "num_partitions": settings.topics.partitions,
@@ -97,7 +102,7 @@ def check_topics(settings: Settings) -> list[TopicState]:
     Raises:
         BrokerError: no broker answers, or it refuses.
     """
-    with admin_client(settings.kafka.broker) as client:
+    with admin_client(Link.of(settings.kafka)) as client:
         found = {t["name"]: len(t["partitions"]) for t in client.describe_topics()}
     states = []
     for name in wanted_topics(settings):

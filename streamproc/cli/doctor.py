@@ -89,13 +89,15 @@ def _plugins(settings: Settings) -> list[Finding]:
 
 def _kafka(settings: Settings) -> list[Finding]:
     from streamproc.broker.connecting import needed_topics, partitions_of_topics
-    from streamproc.errors import BrokerError
+    from streamproc.broker.link import Link
+    from streamproc.errors import BrokerError, SettingsError
 
     try:
-        found = asyncio.run(partitions_of_topics(settings.kafka.broker))
-    except BrokerError as error:
+        link = Link.of(settings.kafka)
+        found = asyncio.run(partitions_of_topics(link))
+    except (BrokerError, SettingsError) as error:
         return [Finding("kafka", "not reachable", str(error))]
-    findings = [Finding("kafka", f"reachable at {settings.kafka.broker}")]
+    findings = [Finding("kafka", f"reachable at {link.told}")]
     for topic in needed_topics(settings):
         if topic in found:
             findings.append(Finding(f"topic {topic}", f"{found[topic]} partitions"))

@@ -116,6 +116,7 @@ async def _ingest(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from streamproc.broker.connecting import require_topics
+    from streamproc.broker.link import Link
     from streamproc.feeds.ingest import IngestReport, ingest
     from streamproc.kafka_sink import post_sender
     from streamproc.producing import BatchProducer
@@ -124,7 +125,7 @@ async def _ingest(
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     latest = IngestReport()
-    async with BatchProducer(settings.kafka.broker) as producer:
+    async with BatchProducer(Link.of(settings.kafka)) as producer:
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             shown = progress.add_task("waiting for the first post")
 

@@ -55,9 +55,10 @@ def command(
 
 
 def _probe(settings: Settings) -> list[PartitionLag]:
+    from streamproc.broker.link import Link
     from streamproc.lag import probe
 
-    return probe(settings.kafka.broker, settings.kafka.group, settings.topics.posts)
+    return probe(Link.of(settings.kafka), settings.kafka.group, settings.topics.posts)
 
 
 def _print_json(rows: list[PartitionLag], indent: int | None) -> None:

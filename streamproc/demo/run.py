@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from streamproc.broker.embedded import EmbeddedBroker
+from streamproc.broker.link import Link
 from streamproc.broker.topics import create_topics
 from streamproc.demo.scene import Scene, WatchedLooker, open_reader, read_into
 from streamproc.demo.table import live_view, print_row, summary
@@ -58,7 +59,7 @@ async def run_demo(settings: Settings, options: Options, console: Console) -> in
         worker = Worker(ready, picture_folder=options.posts.parent)
         scene = Scene(ready.topics)
         console.print(f"starting a worker on {ready.kafka.broker} ...", style="dim", highlight=False)
-        reader = await open_reader(ready.kafka.broker, ready.topics)
+        reader = await open_reader(Link.of(ready.kafka), ready.topics)
         try:
             await worker.start()
             return await _show(worker, scene, reader, ready, options, console)
@@ -147,7 +148,7 @@ async def _feed_and_watch(
 async def _feed(settings: Settings, options: Options, scene: Scene) -> int:
     """Send the posts of the file, evenly in time; returns how many there were."""
     feed = FileFeed(FileConfig(path=str(options.posts)))
-    async with BatchProducer(settings.kafka.broker) as producer:
+    async with BatchProducer(Link.of(settings.kafka)) as producer:
         deliver = post_sender(producer, settings.topics.posts)
 
         async def send(messages: list[tuple[bytes, bytes]]) -> Sequence[int]:

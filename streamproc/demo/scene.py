@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 
+from streamproc.broker.link import Link
 from streamproc.deadletters import PREFIX
 from streamproc.entities import TAGGED_POST, Revision, TaggedPost
 from streamproc.errors import PostError
@@ -121,12 +122,11 @@ class WatchedLooker:
         return seen
 
 
-async def open_reader(broker: str, topics: Topics) -> Any:
+async def open_reader(link: Link, topics: Topics) -> Any:
     """A consumer that stands at the end of the three topics."""
     consumer = AIOKafkaConsumer(
         topics.posts, topics.entities, topics.deadletters,
-        bootstrap_servers=[address.strip() for address in broker.split(",")],
-        auto_offset_reset="latest",
+        auto_offset_reset="latest", **link.arguments(),
     )  # fmt: skip
     await consumer.start()
     await consumer.seek_to_end()

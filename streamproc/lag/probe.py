@@ -10,6 +10,7 @@ from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import GroupIdNotFoundError, RetriableError
 
+from streamproc.broker.link import Link
 from streamproc.broker.topics import admin_client
 from streamproc.errors import BrokerError
 
@@ -33,16 +34,16 @@ class PartitionLag:
     lag: int
 
 
-def probe(broker: str, group: str, topic: str) -> list[PartitionLag]:
+def probe(link: Link, group: str, topic: str) -> list[PartitionLag]:
     """Lag of a group in each partition of a topic, in order of partition.
 
     Raises:
         BrokerError: no broker answers, or the topic is not there.
     """
-    with admin_client(broker) as client:
+    with admin_client(link) as client:
         found = [t for t in client.describe_topics() if t["name"] == topic]
         if not found:
-            raise BrokerError(f"Kafka at {broker} has no topic {topic}: run `streamproc topics create`")
+            raise BrokerError(f"Kafka at {link.told} has no topic {topic}: run `streamproc topics create`")
         partitions = [TopicPartition(topic, p["partition_index"]) for p in found[0]["partitions"]]
         ends = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         begins = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))

@@ -14,6 +14,7 @@ from typing import Any
 
 import faust
 
+from streamproc.broker.link import Link
 from streamproc.producing import BatchProducer, Outgoing
 from streamproc.transport import Batch, BatchSchema, Fetching
 from tests.apps.batch_app import make_app
@@ -36,7 +37,7 @@ def main(options: dict[str, Any]) -> None:
     app = make_app(
         options["bootstrap"], options["group"], Path(options["folder"]), Fetching(max_in_flight=400)
     )
-    producer = BatchProducer(options["bootstrap"])
+    producer = BatchProducer(Link(options["bootstrap"]))
     source = app.topic(options["source"], schema=BatchSchema())
     tasks: set[asyncio.Task[None]] = set()
 

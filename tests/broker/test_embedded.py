@@ -8,6 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.broker.embedded import PARTITION_BYTES, PARTITIONS, EmbeddedBroker
+from streamproc.broker.link import Link
 from streamproc.errors import BrokerError
 from streamproc.producing import BatchProducer, Outgoing
 
@@ -19,7 +20,7 @@ def test_a_topic_has_the_partitions_that_the_module_says(mock_broker: EmbeddedBr
 
 async def test_beyond_its_bytes_a_partition_forgets_the_oldest(mock_broker: EmbeddedBroker) -> None:
     mock_broker.create_topic("posts")
-    async with BatchProducer(mock_broker.address) as producer:
+    async with BatchProducer(Link(mock_broker.address)) as producer:
         for _ in range(8):
             await producer.send([Outgoing("posts", b"one key", b"x" * 100_000) for _ in range(10)])
     consumer = AIOKafkaConsumer(bootstrap_servers=mock_broker.address)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,15 +106,30 @@ def _fetch_jars(cache: Path, libs: Path) -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Kafka]:
-    """Format a log folder and run a broker on it."""
+    """A broker that anybody may use."""
+    port, controller = free_ports(2)
+    settings = _PROPERTIES.format(port=port, controller=controller, folder=folder)
+    with start(folder, settings, port) as kafka:
+        yield kafka
+
+
+@contextmanager
+def start(folder: Path, settings: str, port: int, users: Sequence[str] = ()) -> Iterator[Kafka]:
+    """Format a log folder and run a broker on it.
+
+    Args:
+        folder: for everything.
+        settings: `server.properties`.
+        port: of the listener that the test uses.
+        users: further arguments of the formatting: `--add-scram=...`.
+    """
     java = shutil.which("java")
     if java is None:
         require("Apache Kafka", "no Java (java) on the path")
         raise AssertionError
     classpath = f"{jars()}/*"
-    port, controller = free_ports(2)
     properties = folder / "server.properties"
-    properties.write_text(_PROPERTIES.format(port=port, controller=controller, folder=folder))
+    properties.write_text(settings)
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     log4j = folder / "log4j2.properties"
     log4j.write_text(
@@ -129,7 +144,7 @@ def running(folder: Path) -> Iterator[Kafka]:
     ]
     tool = [java, *options, "-cp", classpath, "kafka.tools.StorageTool"]
     formatted = subprocess.run(
-        [*tool, "format", f"--cluster-id={cluster}", "-c", str(properties)],
+        [*tool, "format", f"--cluster-id={cluster}", "-c", str(properties), *users],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
