@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from benchmarks import families
+from benchmarks import families, isolation
 from benchmarks.measuring import Measured, run_worker
 from benchmarks.posts import make_posts
 from benchmarks.ratios import Ratio, told
@@ -29,7 +29,7 @@ NOOP_POSTS = 40_000
 MODEL_POSTS = 3_000
 TUTORIAL_POSTS = 600
 MODEL = "mner-tweets-sm"
-PARTS = ["stream", "families", "vision", "ocr"]
+PARTS = ["stream", "families", "vision", "ocr", "isolation"]
 
 
 class Bench:
@@ -175,7 +175,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (default 3)")
     parser.add_argument(
-        "--only", choices=PARTS, help="the way through Kafka, the model families, pictures, or OCR"
+        "--only",
+        choices=PARTS,
+        help="the way through Kafka, the model families, pictures, OCR, or isolation",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the OCR curve there: .svg or .png")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
@@ -192,6 +194,10 @@ def main() -> int:
         found["vision"] = [asdict(ratio) for ratio in ratios]
     if "ocr" in parts:
         found |= reading(given.rounds, given.plot)
+    if "isolation" in parts:
+        ratios = isolation.measure(given.rounds, lambda line: print(line, flush=True))
+        print("\n".join(told(ratio) for ratio in ratios))
+        found["isolation"] = [asdict(ratio) for ratio in ratios]
     print("; ".join(f"{name} {value}" for name, value in machine().items()))
     if given.json:
         given.json.write_text(json.dumps(found, indent=2) + "\n")

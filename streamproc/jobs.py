@@ -45,7 +45,6 @@ class Job:
 
     Attributes:
         message: what it says, once decoded; `None` before, and when it cannot be.
-        left: plugins that have not ended with it.
         turn: set when its predecessor of the same key has ended; `None` when there was none.
         given: visuals that the source of the post already knows.
         explain: whether somebody wants to know how the plugin came to its tags.
@@ -57,7 +56,6 @@ class Job:
         "batch",
         "explain",
         "given",
-        "left",
         "message",
         "read_at",
         "record",
@@ -74,7 +72,6 @@ class Job:
         self.attempts = attempts_before(headers) + 1
         self.read_at = read_at
         self.message: Post | Deletion | None = None
-        self.left = 1
         self.turn: asyncio.Event | None = None
         self.given: Mapping[Modality, Visual] | None = getattr(record, "given", None)
         self.explain: bool = getattr(record, "explain", False)

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final
 
 from streamproc.deadletters import DeadLetter
-from streamproc.errors import PluginFailed, PostError, TextTooLong, UnexpectedError
+from streamproc.errors import PluginError, PluginFailed, PostError, TextTooLong, UnexpectedError
 from streamproc.fusion.tagger import Tagger
 from streamproc.jobs import Call, FetchedBatch, Job, milliseconds_since
 from streamproc.ledger import KeyLanes
@@ -21,6 +21,7 @@ from streamproc.output import Output, Sink, deleted_post, untagged_post
 from streamproc.posts import Deletion, Post, parse
 from streamproc.publishing import Publisher
 from streamproc.routing import Router, Skip
+from streamproc.shadows import Shadows
 from streamproc.telemetry import Counts
 from streamproc.vision.api import Looking
 from streamproc.vision.context import known_before_looking, still_to_look
@@ -40,21 +41,30 @@ class Pipeline:
         looker: looks at pictures.
         sink: where tagged posts and dead letters go.
         text_chars: longest text that is tagged.
+        shadow_posts: most posts that wait for one shadow.
     """
 
     def __init__(
-        self, router: Router, taggers: Mapping[str, Tagger], looker: Looking, sink: Sink, *, text_chars: int
+        self,
+        router: Router,
+        taggers: Mapping[str, Tagger],
+        looker: Looking,
+        sink: Sink,
+        *,
+        text_chars: int,
+        shadow_posts: int = 4_000,
     ) -> None:
         self.counts = Counts()
         self.looker = looker
         self._router = router
         self._taggers = taggers
-        self._publisher = Publisher(sink, self.counts, self._leave_lane)
+        self._shadows = Shadows(shadow_posts, self.counts)
+        self._publisher = Publisher(sink, self.counts, self._shadows, self._leave_lane)
         self._text_chars = text_chars
         self._lanes: KeyLanes[str, Job] = KeyLanes()
 
     async def process(self, batch: FetchedBatch) -> None:
-        """Take the messages of a fetched batch all their way; returns when each has ended.
+        """Take the messages of a fetched batch all their way; returns when each has ended, for shadows too.
 
         Raises:
             BrokerError: nothing can be delivered any more; what is not done is read again.
@@ -78,7 +88,7 @@ class Pipeline:
     async def _process_jobs(self, jobs: Sequence[Job]) -> None:
         """Route, fuse, look and publish posts none of which waits for an earlier version of itself."""
         calls = await self._route(jobs)
-        groups: dict[Tagger, list[Call]] = {}
+        groups: dict[tuple[Tagger, bool], list[Call]] = {}
         async with asyncio.TaskGroup() as tasks:
             for index, call in enumerate(calls):
                 if call.looks_first():
@@ -86,8 +96,8 @@ class Pipeline:
                     if not index % _STARTED_AT_ONCE:
                         await asyncio.sleep(0)  # thousands at once would hold up all who wait for an answer
                 else:
-                    groups.setdefault(call.tagger, []).append(call)
-            for tagger, group in groups.items():
+                    groups.setdefault((call.tagger, call.shadow), []).append(call)
+            for (tagger, _), group in groups.items():
                 tasks.create_task(self._fuse_publish(tagger, group))
 
     async def _fuse_publish(self, tagger: Tagger, calls: Sequence[Call]) -> None:
@@ -169,9 +179,10 @@ class Pipeline:
             elif not message.text or message.text.isspace():
                 ended.append((job, self._empty(job, message, plan.plugins)))
             else:
-                job.left = len(plan.plugins)
                 for index, name in enumerate(plan.plugins):
                     tagger = self._taggers[name]
+                    if index and not self._shadows.admit(tagger):
+                        continue
                     extracted = self.looker.sees(tagger.widths) if message.media else ()
                     known = known_before_looking(message, tagger.modalities, job.given, extracted)
                     look = plan.look.with_threshold_of(tagger.look_threshold)
@@ -213,14 +224,23 @@ class Pipeline:
         alone = all(call.job.turn is not None or call.look_ms is not None for call in able)
         explain = any(call.job.explain for call in able)
         posts = [call.input() for call in able]
-        async for group in tagger.tag(posts, wait=not alone, explain=explain):
-            fused, took = [], milliseconds_since(start)
-            for index, result in group:
-                call = able[index]
-                call.result = result
-                call.fuse_ms += took
-                fused.append(call)
-            yield fused
+        waiting = dict(enumerate(able))
+        try:
+            async for group in tagger.tag(posts, wait=not alone, explain=explain):
+                fused, took = [], milliseconds_since(start)
+                for index, result in group:
+                    call = waiting.pop(index)
+                    call.result = result
+                    call.fuse_ms += took
+                    fused.append(call)
+                yield fused
+        except PluginError as error:
+            # A shadow that cannot be had any more costs nobody anything.
+            if not all(call.shadow for call in calls):
+                raise
+            for call in waiting.values():
+                call.result = PluginFailed(str(error))
+            yield [*waiting.values()]
 
     # -- look ------------------------------------------------------------------------------
 

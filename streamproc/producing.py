@@ -32,7 +32,8 @@ class Outgoing(NamedTuple):
     """A message to send.
 
     `timestamp` is in milliseconds since 1970, None for now. A message without value is a
-    tombstone and needs a key.
+    tombstone and needs a key. `partition` is for what belongs beside another message; without it
+    the key decides.
     """
 
     topic: str
@@ -40,6 +41,7 @@ class Outgoing(NamedTuple):
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
     timestamp: int | None = None
+    partition: int | None = None
 
 
 class RecordTooLarge(StreamprocError):
@@ -170,7 +172,9 @@ class BatchProducer:
             keyed = ((hashes & 0x7FFFFFFF) % partitions).tolist()
             anywhere = next(self._turn) % partitions
             for index, key, partition in zip(indices, keys, keyed, strict=True):
-                targets[topic, anywhere if key is None else partition].append(index)
+                named = messages[index].partition
+                free = anywhere if key is None else partition
+                targets[topic, free if named is None else named].append(index)
         return targets
 
     async def _partitions(self, topic: str, deadline: float) -> int:
@@ -205,7 +209,7 @@ class BatchProducer:
         batch = self._connected().create_batch()
         append = batch.append
         for position in range(start, len(indices)):
-            _, key, value, headers, timestamp = messages[indices[position]]
+            _, key, value, headers, timestamp, _ = messages[indices[position]]
             if append(timestamp=timestamp, key=key, value=value, headers=list(headers)) is None:
                 return batch, position
         return batch, len(indices)

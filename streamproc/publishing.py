@@ -13,6 +13,7 @@ from streamproc.fusion.api import Tagging
 from streamproc.jobs import Call, Job
 from streamproc.output import Output, Sink
 from streamproc.posts import Deletion
+from streamproc.shadows import Shadows
 from streamproc.telemetry import Counts
 
 logger = logging.getLogger(__name__)
@@ -24,22 +25,24 @@ class Publisher:
     Args:
         sink: where tagged posts and dead letters go.
         counts: where it is counted.
-        ended: called with each post after its last plugin has ended with it.
+        shadows: told when a shadow has ended with a post.
+        ended: called with each post that has ended.
     """
 
-    def __init__(self, sink: Sink, counts: Counts, ended: Callable[[Job], None]) -> None:
+    def __init__(self, sink: Sink, counts: Counts, shadows: Shadows, ended: Callable[[Job], None]) -> None:
         self._sink = sink
         self._counts = counts
+        self._shadows = shadows
         self._ended = ended
 
     async def publish(self, calls: Sequence[Call]) -> None:
-        """Deliver what the plugins said; then the posts have ended."""
+        """Deliver what the plugins said. A post has ended with its primary; its shadows may take longer."""
         outputs: list[tuple[Call, Output]] = []
         failed: list[tuple[Call, PostError]] = []
         now = monotonic()
         for call in calls:
             if call.job.batch.revoked:
-                self.drop(call.job)
+                self._drop_call(call)
             elif isinstance(call.result, Tagging):
                 outputs.append((call, call.output(call.result, now)))
             elif call.result is not None:
@@ -48,10 +51,11 @@ class Publisher:
         for (call, output), reason in zip(outputs, reasons, strict=True):
             if reason is not None:
                 failed.append((call, reason))
+            elif call.shadow:
+                self._shadows.leave(call.tagger)
             else:
-                if not call.shadow:
-                    self._counts.tagged += 1
-                    self._counts.entities += len(output.tagged.entities)
+                self._counts.tagged += 1
+                self._counts.entities += len(output.tagged.entities)
                 self.end(call.job)
         await self._fail(failed)
 
@@ -78,7 +82,7 @@ class Publisher:
             if call.shadow:
                 self._counts.shadow_failed += 1
                 logger.warning("shadow failed: %s", error)
-                self.end(call.job)
+                self._shadows.leave(call.tagger)
             else:
                 stage = "fuse" if isinstance(error, PluginFailed) else "publish"
                 letters.append((call.job, call.job.letter(error, stage, call.tagger.info.name)))
@@ -108,12 +112,16 @@ class Publisher:
 
     def drop(self, job: Job) -> None:
         """The post belongs to another worker by now, which reads it again."""
-        self._counts.dropped += job.left == 1
+        self._counts.dropped += 1
         self.end(job)
 
     def end(self, job: Job) -> None:
-        """One plugin has ended with the post; after the last one, its offset is done."""
-        job.left -= 1
-        if not job.left:
-            job.done()
-            self._ended(job)
+        """The post has ended: its offset is done."""
+        job.done()
+        self._ended(job)
+
+    def _drop_call(self, call: Call) -> None:
+        if call.shadow:
+            self._shadows.leave(call.tagger)
+        else:
+            self.drop(call.job)

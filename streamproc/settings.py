@@ -116,6 +116,14 @@ class Topics(_Section):
         return self
 
 
+class DeadLetters(_Section):
+    """When a post that fails again and again is left alone."""
+
+    max_attempts: int = Field(
+        default=3, ge=1, le=1000, description="a letter that failed more often is replayed on request only"
+    )
+
+
 class Limits(_Section):
     """What one post and one worker may take."""
 
@@ -124,6 +132,9 @@ class Limits(_Section):
     fetch_posts: int = Field(default=1_000, ge=1, description="posts fetched at a time")
     drain_s: float = Field(
         default=10.0, ge=0, le=3600, description="time for started posts at a rebalance or stop"
+    )
+    shadow_posts: int = Field(
+        default=4_000, ge=1, description="posts that wait for one shadow; it misses those that come then"
     )
 
 
@@ -266,6 +277,24 @@ class PluginSettings(_Section):
     model: str | None = Field(default=None, description="an installed model's name, or a folder")
     device: str = "cpu"
     config: dict[str, Any] = Field(default_factory=dict)
+    isolation: Literal["thread", "process"] = Field(
+        default="thread", description="where the model runs: in the worker, or in a process of its own"
+    )
+    deadline_s: float = Field(
+        default=60.0, gt=0, le=3600, description="for tagging a batch, in a process of its own"
+    )
+    memory_mb: int | None = Field(
+        default=None, ge=1, description="what a process of its own may hold; any amount without it"
+    )
+
+    @model_validator(mode="after")
+    def _is_kept(self) -> PluginSettings:
+        given = [name for name in ("deadline_s", "memory_mb") if name in self.model_fields_set]
+        if self.isolation == "thread" and given:
+            raise ValueError(
+                f'{" and ".join(given)}: nobody can end a thread, set isolation = "process" too'
+            )
+        return self
 
 
 class Settings(_Section):
@@ -273,6 +302,7 @@ class Settings(_Section):
 
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
+    deadletters: DeadLetters = DeadLetters()
     limits: Limits = Limits()
     batching: Batching = Batching()
     vision: Vision = Vision()

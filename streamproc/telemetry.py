@@ -25,6 +25,7 @@ class Counts:
     looked: int = 0
     tagged_twice: int = 0
     shadow_failed: int = 0
+    shadow_dropped: int = 0
 
     @property
     def finished(self) -> int:

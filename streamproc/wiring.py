@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from streamproc.fusion.discovery import LoadedPlugin, load_plugin
 from streamproc.fusion.tagger import Tagger
 from streamproc.output import Sink
 from streamproc.pipeline import Pipeline
@@ -26,45 +25,51 @@ from streamproc.vision.triton import TritonOptions, check_triton, open_triton
 from streamproc.vision.visuals import Modality
 
 
-def load_plugins(settings: Settings) -> dict[str, LoadedPlugin]:
-    """Load every plugin that a route names, once.
+@asynccontextmanager
+async def open_taggers(settings: Settings) -> AsyncIterator[dict[str, Tagger]]:
+    """Every plugin that a route names, loaded once; given back at the end.
 
     Raises:
         PluginError: says which one cannot be had, and what to do.
     """
     router = Router(settings.routes)
-    names = dict.fromkeys((*router.primaries(), *router.shadows()))
-    return {name: load_plugin(name, settings.plugins.get(name)) for name in names}
+    taggers: dict[str, Tagger] = {}
+    async with AsyncExitStack() as stack:
+        for name in dict.fromkeys((*router.primaries(), *router.shadows())):
+            taggers[name] = await Tagger.open(name, settings.plugins.get(name), settings.batching)
+            stack.push_async_callback(taggers[name].close)
+        yield taggers
 
 
 @asynccontextmanager
 async def open_pipeline(
     settings: Settings,
     sink: Sink,
-    plugins: Mapping[str, LoadedPlugin],
+    taggers: Mapping[str, Tagger],
     *,
     picture_folder: Path | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """A pipeline that is ready, and everything in it closed at the end.
+    """A pipeline that is ready, and all that it was made of closed at the end; not the taggers.
 
     Args:
         settings: all of them.
         sink: where tagged posts and dead letters go.
-        plugins: what `load_plugins` gave.
+        taggers: what `open_taggers` gave.
         picture_folder: where `file:` pictures may be read; nowhere without it.
     """
     async with AsyncExitStack() as stack:
-        taggers = {}
-        for name, loaded in plugins.items():
-            taggers[name] = Tagger.of(loaded, settings.batching)
-            stack.push_async_callback(taggers[name].close)
         wants = {Known(m, tagger.widths.get(m)) for tagger in taggers.values() for m in tagger.modalities}
         pictures = make_picture_looker(settings.vision, picture_folder)
         extractors = open_extractors(settings.vision, wants)
         looker = Looker(pictures, extractors, max_pictures=settings.vision.pictures)
         stack.push_async_callback(looker.close)
         yield Pipeline(
-            Router(settings.routes), taggers, looker, sink, text_chars=settings.limits.text_chars
+            Router(settings.routes),
+            taggers,
+            looker,
+            sink,
+            text_chars=settings.limits.text_chars,
+            shadow_posts=settings.limits.shadow_posts,
         )
 
 

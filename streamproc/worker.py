@@ -16,7 +16,6 @@ import faust
 from streamproc.broker.connecting import needed_topics, require_topics
 from streamproc.broker.link import Link
 from streamproc.broker.refusals import refusal
-from streamproc.daemon import run_in_daemon_thread
 from streamproc.errors import BrokerError
 from streamproc.health.server import health_server
 from streamproc.health.watching import Watching
@@ -26,7 +25,7 @@ from streamproc.pipeline import Pipeline
 from streamproc.producing import BatchProducer
 from streamproc.settings import Settings
 from streamproc.transport import BatchSchema, Fetching, Progress, install
-from streamproc.wiring import load_plugins, open_pipeline, triton_notices
+from streamproc.wiring import open_pipeline, open_taggers, triton_notices
 
 logger = logging.getLogger(__name__)
 
@@ -99,16 +98,15 @@ class Worker:
                 health_server(settings.health.listen, self.watching)
             )
             logger.info("health: http://%s:%d/ready", settings.health.listen.rpartition(":")[0], port)
-        plugins, servers = await asyncio.gather(
-            run_in_daemon_thread(load_plugins, settings), triton_notices(settings.vision)
-        )
-        self.notices = (*dict.fromkeys(p.notice for p in plugins.values() if p.notice), *servers)
+        servers = await triton_notices(settings.vision)
+        taggers = await self._stack.enter_async_context(open_taggers(settings))
+        self.notices = (*dict.fromkeys(t.notice for t in taggers.values() if t.notice), *servers)
         await require_topics(settings, needed_topics(settings))
         producer = BatchProducer(self._link)
         await self._stack.enter_async_context(producer)
         sink = KafkaSink(producer, settings.topics)
         self.pipeline = await self._stack.enter_async_context(
-            open_pipeline(settings, sink, plugins, picture_folder=self._picture_folder)
+            open_pipeline(settings, sink, taggers, picture_folder=self._picture_folder)
         )
         _spare_the_garbage_collector()
         self._app = self._make_app()

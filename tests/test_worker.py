@@ -272,6 +272,39 @@ async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
     assert ids(await stream.read("entities", bool)) == {"1"}
 
 
+async def test_a_plugin_that_crashes_on_one_post_in_fifty_costs_these_posts_and_nothing_else(
+    deploy: Callable[..., Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = 200
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "fusion"))
+    stream = deploy(
+        **{
+            "plugins.bad.plugin": "misbehaving:MisbehavingPlugin",
+            "plugins.bad.isolation": "process",
+            "routes": '[{primary="bad", look="never"}]',
+        }
+    )
+    bodies = {f"test:{i}": body(i) if i % 50 else body(i, "segfault") for i in range(total)}
+    await stream.send(bodies)
+    worker = stream.start_worker()
+    letters = await stream.read("deadletters", lambda found: len(found) >= total // 50, seconds=120)
+    tagged = await stream.read("entities", lambda found: len(found) >= total - total // 50, seconds=120)
+    assert {r.key.decode() for r in letters} == {f"test:{i}" for i in range(0, total, 50)}
+    assert ids(tagged) == {str(i) for i in range(total) if i % 50}
+    for letter in letters:
+        headers = dict(letter.headers)
+        assert headers["__streamproc.errors.exception"] == b"PluginFailed"
+        assert headers["__streamproc.errors.message"] == b"plugin 'bad' ended with SIGSEGV on this post"
+    await stream.send({"test:later": body(total)})
+    await stream.read("entities", lambda found: str(total) in ids(found))
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 30) == 0
+    rows = await asyncio.to_thread(
+        probe, stream.kafka.bootstrap, stream.name, stream.settings["topics.posts"]
+    )
+    assert sum(row.lag or 0 for row in rows) == 0
+
+
 def _assigned_members(stream: Deployment) -> int:
     """How many members have partitions, once there is one."""
     from streamproc.broker.topics import admin_client

@@ -25,7 +25,7 @@ from streamproc.testing import MemorySink, memory_batch
 from streamproc.vision.api import Extracted, Extractor, Picture
 from streamproc.vision.look import Looker
 from streamproc.vision.visuals import Modality, OcrLine, OcrText
-from streamproc.wiring import load_plugins, open_pipeline
+from streamproc.wiring import open_pipeline, open_taggers
 from tests.vision.http_server import Request, http_server
 
 GOAL: Final = 0.7
@@ -73,7 +73,10 @@ async def measure_posts(rounds: int, redis_url: str, tokens: int) -> Ratio:
     )  # fmt: skip
     plain = [value for _, value in make_posts(BATCHES * BATCH)]
     sink = MemorySink()
-    async with open_pipeline(settings, sink, load_plugins(settings)) as pipeline:
+    async with (
+        open_taggers(settings) as taggers,
+        open_pipeline(settings, sink, taggers) as pipeline,
+    ):
         async with http_server(_serve) as server:
             urls = [server.url(f"/{tokens}/{number}.png") for number in range(len(plain))]
             await _fill(pipeline, urls, tokens)

@@ -21,6 +21,7 @@ BUILT_IN: Final = {
     "tag": "Tag the posts of a file, without a broker.",
     "topics": "Create and check the topics.",
     "lag": "How far the workers are behind, by partition.",
+    "deadletters": "Show what could not be tagged and why, and send it round again.",
     "plugins": "List and check the installed plugins, make new ones.",
     "extract": "Look at all pictures of a folder, once, for training.",
     "triton": "Run a Triton server that looks at pictures.",

@@ -166,11 +166,13 @@ async def _tag(
 ) -> None:
     """Tag a feed into a sink; the first `explained` posts are to be explained."""
     from streamproc.local import LocalBatch
-    from streamproc.wiring import load_plugins, open_pipeline
+    from streamproc.wiring import open_pipeline, open_taggers
 
-    plugins = await asyncio.to_thread(load_plugins, settings)
     room = asyncio.Semaphore(CHUNKS_AT_ONCE)
-    async with open_pipeline(settings, sink, plugins, picture_folder=pictures) as pipeline:
+    async with (
+        open_taggers(settings) as taggers,
+        open_pipeline(settings, sink, taggers, picture_folder=pictures) as pipeline,
+    ):
 
         async def process(records: list[LocalRecord], read: int) -> None:
             try:

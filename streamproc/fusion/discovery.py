@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,14 +11,53 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from streamproc.errors import PluginError
-from streamproc.fusion.api import API_VERSION, FusionModel, FusionPlugin, ModelPackage
+from streamproc.fusion.api import API_VERSION, FusionModel, FusionPlugin, ModelPackage, Need
 from streamproc.installed import installed, load_entry
 from streamproc.settings import PluginSettings
+from streamproc.vision.visuals import Modality
 
 PLUGIN_GROUP: Final = "streamproc.fusion"
 MODEL_GROUP: Final = "streamproc.models"
 FOLDER_GROUP: Final = "streamproc.model_folders"
 """Functions from a folder to the name of the plugin that serves the saved model in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFacts:
+    """What there is to know of a plugin with its model, wherever the model is.
+
+    Attributes:
+        name: that routes use.
+        version: of the plugin's code.
+        model: its name, and `model_version` which one of that name.
+        modalities: what the model wants to see, required or optional.
+        widths: of the vectors that it was trained on, where a modality has several.
+        look_threshold: of `look = uncertain` without a number.
+        notice: for people who run it.
+    """
+
+    name: str
+    version: str
+    model: str | None
+    model_version: str | None
+    modalities: Mapping[Modality, Need]
+    widths: Mapping[Modality, int]
+    look_threshold: float
+    notice: str = ""
+
+    @classmethod
+    def of(cls, name: str, version: str, model: FusionModel, notice: str = "") -> PluginFacts:
+        """The facts of a model that is here."""
+        return cls(
+            name,
+            version,
+            model.model,
+            model.model_version,
+            dict(model.modalities),
+            dict(model.widths),
+            model.look_threshold,
+            notice,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +68,11 @@ class LoadedPlugin:
     plugin: FusionPlugin[Any]
     model: FusionModel
     notice: str
+
+    @property
+    def facts(self) -> PluginFacts:
+        """What can be told of it."""
+        return PluginFacts.of(self.name, self.plugin.version, self.model, self.notice)
 
 
 def plugin_names() -> list[str]:
@@ -141,15 +185,18 @@ def _implied(name: str) -> PluginSettings:
 
 
 def _package(name: str, settings: PluginSettings) -> ModelPackage | None:
-    if settings.model is None:
+    models = installed(MODEL_GROUP)
+    own = name if settings.plugin is None and name in models else None
+    model = settings.model or own
+    if model is None:
         return None
-    if settings.model in installed(MODEL_GROUP):
-        return find_model(settings.model)
-    folder = Path(settings.model).expanduser()
+    if model in models:
+        return find_model(model)
+    folder = Path(model).expanduser()
     if not folder.is_dir():
         raise PluginError(
-            f"plugins.{name}.model: {settings.model!r} is neither an installed model "
-            f"({', '.join(model_names()) or 'none'}) nor a folder"
+            f"plugins.{name}.model: {model!r} is neither an installed model "
+            f"({', '.join(sorted(models)) or 'none'}) nor a folder"
         )
     return ModelPackage(plugin=settings.plugin or "", folder=folder)
 

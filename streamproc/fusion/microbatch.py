@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamproc.fusion.api import FusionInput
-from streamproc.fusion.runner import Result
+from streamproc.fusion.runner import BatchLost, Result
 from streamproc.settings import Batching
 from streamproc.vision.visuals import Seen, texts_of
 
 
 class TagBatch(Protocol):
-    """Tags one micro-batch: a result for each post, in order."""
+    """Tags one micro-batch: a result for each post, in order. `BatchLost`: each is to be tagged alone."""
 
     async def __call__(self, batch: Sequence[FusionInput], *, explain: bool) -> list[Result]: ...
 
@@ -139,6 +139,12 @@ class MicroBatcher:
         try:
             explain = any(waiting.submission.explain for waiting in batch)
             results = await self._tag([waiting.post for waiting in batch], explain=explain)
+        except BatchLost:
+            # One at a time: a lost model costs more time than a batch saves, and each result that is
+            # there goes on at once.
+            for waiting in batch:
+                await self._tag_batch([waiting])
+            return
         except Exception as error:  # noqa: BLE001 - handed to those who wait; this loop serves all the others
             for submission in {waiting.submission for waiting in batch}:
                 submission.finished.put_nowait(error)

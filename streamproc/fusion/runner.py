@@ -27,12 +27,21 @@ _SEQUENCES: Final = (tuple, list)
 logger = logging.getLogger(__name__)
 
 
+class BatchLost(Exception):
+    """The model was lost over a batch of several posts. It is back; tag each of them alone."""
+
+
 class Runner(ABC):
     """Tags batches with one model, one batch at a time."""
 
     @abstractmethod
     async def tag(self, batch: Sequence[FusionInput], *, explain: bool = False) -> list[Result]:
-        """One result for each post, in order; a post that cannot be tagged costs only itself."""
+        """One result for each post, in order; a post that cannot be tagged costs only itself.
+
+        Raises:
+            BatchLost: nobody knows which of several posts cost the model its life.
+            PluginError: the model cannot be had any more.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -87,7 +96,7 @@ def tag_safely(
         return tag_safely(name, model, batch[:middle], explain) + tag_safely(
             name, model, batch[middle:], explain
         )
-    return [_checked(name, post, tagging) for post, tagging in zip(batch, taggings, strict=True)]
+    return [checked(name, post, tagging) for post, tagging in zip(batch, taggings, strict=True)]
 
 
 def _failed(name: str, error: BaseException) -> PluginFailed:
@@ -100,8 +109,14 @@ def _failed(name: str, error: BaseException) -> PluginFailed:
     return failed
 
 
-def _checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
-    """The tagging, or what breaks the contract in it."""
+def checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
+    """The tagging, or what breaks the contract in it.
+
+    Args:
+        name: the plugin's name, for the error.
+        post: what was tagged.
+        tagging: what the plugin said of it, of any type.
+    """
     try:
         fault = _fault(post, tagging)
     except Exception as error:  # noqa: BLE001 - fields that are not what they are declared to be

@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
+from streamproc.daemon import run_in_daemon_thread
 from streamproc.entities import PluginInfo
-from streamproc.fusion.api import FusionInput, FusionModel, Need
-from streamproc.fusion.discovery import LoadedPlugin
+from streamproc.fusion.api import FusionInput
+from streamproc.fusion.discovery import PluginFacts, load_plugin
 from streamproc.fusion.microbatch import MicroBatcher
+from streamproc.fusion.process_runner import ProcessRunner
 from streamproc.fusion.runner import Result, Runner, ThreadRunner
-from streamproc.settings import Batching
-from streamproc.vision.visuals import Modality
+from streamproc.settings import Batching, PluginSettings
 
 
 class Tagger:
     """What the pipeline asks for tags.
+
+    Args:
+        facts: what there is to know of the plugin.
+        runner: runs its model.
+        batching: limits of its micro-batches.
 
     Attributes:
         info: names the plugin and its model in the output.
         modalities: what the model wants to see, required or optional.
         widths: of the vectors that it was trained on, where a modality has several.
         look_threshold: of `look = uncertain` without a number.
+        notice: for people who run it.
     """
 
-    def __init__(
-        self,
-        info: PluginInfo,
-        modalities: Mapping[Modality, Need],
-        runner: Runner,
-        batching: Batching,
-        *,
-        widths: Mapping[Modality, int] | None = None,
-        look_threshold: float = FusionModel.look_threshold,
-    ) -> None:
-        self.info = info
-        self.modalities = dict(modalities)
-        self.widths = dict(widths or {})
-        self.look_threshold = look_threshold
+    def __init__(self, facts: PluginFacts, runner: Runner, batching: Batching) -> None:
+        self.info = PluginInfo(facts.name, facts.version, facts.model, facts.model_version)
+        self.modalities = facts.modalities
+        self.widths = facts.widths
+        self.look_threshold = facts.look_threshold
+        self.notice = facts.notice
         self._runner = runner
         self._batcher = MicroBatcher(runner.tag, batching)
 
     @classmethod
-    def of(cls, loaded: LoadedPlugin, batching: Batching) -> Tagger:
-        """A loaded plugin, in a thread of its own."""
-        info = PluginInfo(
-            loaded.name, loaded.plugin.version, loaded.model.model, loaded.model.model_version
-        )
-        model = loaded.model
-        return cls(
-            info,
-            model.modalities,
-            ThreadRunner(loaded.name, model),
-            batching,
-            widths=model.widths,
-            look_threshold=model.look_threshold,
-        )
+    async def open(cls, name: str, settings: PluginSettings | None, batching: Batching) -> Tagger:
+        """Load what a route calls `name`, in a thread or a process of its own.
+
+        Args:
+            name: as in the route.
+            settings: the entry of `[plugins]`, where there is one.
+            batching: limits of its micro-batches.
+
+        Raises:
+            PluginError: says which plugin, and what to do.
+        """
+        if settings is not None and settings.isolation == "process":
+            runner = ProcessRunner(name, settings)
+            return cls(await runner.start(), runner, batching)
+        loaded = await run_in_daemon_thread(load_plugin, name, settings)
+        return cls(loaded.facts, ThreadRunner(name, loaded.model), batching)
 
     def tag(
         self, posts: Sequence[FusionInput], *, wait: bool = True, explain: bool = False

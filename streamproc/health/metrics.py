@@ -86,6 +86,7 @@ class WorkerMetrics(Collector):
         yield _counter("looks", "Posts whose pictures were looked at.", counts.looked)
         yield _counter("posts_tagged_twice", "Posts tagged again after a look.", counts.tagged_twice)
         yield _counter("shadow_failures", "Posts that a shadow failed on.", counts.shadow_failed)
+        yield _counter("shadow_dropped", "Posts that a busy shadow did not get.", counts.shadow_dropped)
 
     def _partitions(self, progress: Mapping[TP, Progress]) -> Iterable[Metric]:
         labels = ["topic", "partition"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from streamproc.deadletters import DeadLetter
-from streamproc.entities import PluginInfo
 from streamproc.errors import PostError
 from streamproc.fusion.api import FusionInput, FusionModel, Need, Tagging
 from streamproc.fusion.capitals import CapitalsConfig, CapitalsModel
+from streamproc.fusion.discovery import PluginFacts
 from streamproc.fusion.runner import ThreadRunner
 from streamproc.fusion.tagger import Tagger
 from streamproc.local import LocalBatch, LocalRecord
@@ -50,14 +50,8 @@ class FakeModel(FusionModel):
 
 def fake_tagger(name: str, model: FusionModel, batching: Batching | None = None) -> Tagger:
     """A tagger over a model, as the pipeline knows it."""
-    info = PluginInfo(name, "1", model.model, model.model_version)
-    return Tagger(
-        info,
-        model.modalities,
-        ThreadRunner(name, model),
-        batching or Batching(wait_ms=0),
-        look_threshold=model.look_threshold,
-    )
+    facts = PluginFacts.of(name, "1", model)
+    return Tagger(facts, ThreadRunner(name, model), batching or Batching(wait_ms=0))
 
 
 class MemorySink:

@@ -159,6 +159,7 @@ def test_an_installed_model_brings_its_plugin_and_its_notice(
     loaded = discovery.load_plugin("small")
     assert isinstance(loaded.plugin, CapitalsPlugin)
     assert loaded.notice == "for research"
+    assert discovery.load_plugin("small", PluginSettings(config={"words": 2})).notice == "for research"
     assert issubclass(CapitalsPlugin, FusionPlugin)
 
 

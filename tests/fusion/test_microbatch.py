@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamproc.errors import PluginFailed
 from streamproc.fusion.api import FusionInput, Tagging
 from streamproc.fusion.microbatch import MicroBatcher, estimated_tokens
-from streamproc.fusion.runner import Result
+from streamproc.fusion.runner import BatchLost, Result
 from streamproc.settings import Batching
 from streamproc.testing import example_value
 from streamproc.vision.visuals import (
@@ -153,6 +153,27 @@ async def test_a_micro_batch_is_explained_when_somebody_in_it_asked_and_no_other
         recorder.gate.set()
     told = dict(zip(map(tuple, recorder.batches), recorder.explained, strict=True))
     assert told == {("first",): False, ("a", "b"): True, ("longer", "longest"): False}
+    await batcher.close()
+
+
+async def test_posts_of_a_lost_batch_are_tagged_alone_and_each_result_goes_on_at_once() -> None:
+    recorder = Recorder()
+    gate = asyncio.Event()
+
+    async def tag(batch: Sequence[FusionInput], *, explain: bool) -> list[Result]:
+        results = await recorder(batch, explain=explain)
+        if len(batch) > 1:
+            raise BatchLost
+        if batch[0].text == "bb":
+            await gate.wait()
+        return results
+
+    batcher = MicroBatcher(tag, Batching(wait_ms=0))
+    groups = batcher.tag([FusionInput(text) for text in ("a", "bb", "ccc")])
+    assert [index for index, _ in await anext(groups)] == [0]
+    gate.set()
+    assert [index async for group in groups for index, _ in group] == [1, 2]
+    assert recorder.batches == [["a", "bb", "ccc"], ["a"], ["bb"], ["ccc"]]
     await batcher.close()
 
 

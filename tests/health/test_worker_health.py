@@ -137,8 +137,8 @@ async def test_a_plugin_that_holds_the_interpreter_ends_the_worker_too(
         **{
             "plugins.deaf.plugin": "stuck:Deaf",
             "routes": '[{primary="deaf"}]',
-            "health.stuck_s": "2",
-            "health.exit_s": "4",
+            "health.stuck_s": "8",
+            "health.exit_s": "8",
         }
     )
     worker = stream.start_worker()

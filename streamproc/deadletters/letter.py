@@ -1,4 +1,4 @@
-"""Dead letters: posts that cannot be tagged, with all that is needed to send them round again."""
+"""A dead letter as a worker writes it: with all that is needed to send its post round again."""
 
 from __future__ import annotations
 

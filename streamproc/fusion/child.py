@@ -1,0 +1,115 @@
+"""The inside of a plugin's process: loads the plugin, says what it is, tags what it is given.
+
+Started by `child_process.py` with the number of a socket and that of the process that started it.
+The plugin may print, raise, exit and crash: only frames go through the socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Any, Final
+
+from streamproc.errors import PluginError
+from streamproc.fusion.api import FusionInput
+from streamproc.fusion.discovery import LoadedPlugin, load_plugin
+from streamproc.fusion.messages import Batch, Order, Refusal, pack, receive, unpack
+from streamproc.fusion.runner import tag_safely
+from streamproc.vision.visuals import Missing
+
+_SET_DEATH_SIGNAL: Final = 1
+"""PR_SET_PDEATHSIG of prctl."""
+_TRIAL: Final = "Ada met Grace in Berlin"
+
+
+def main() -> None:
+    """Answer until there are no more requests."""
+    _end_with(int(sys.argv[2]))
+    _leave_signals_to_the_worker()
+    faulthandler.enable()
+    connection = _Connection(int(sys.argv[1]))
+    order: Order = connection.receive()
+    logging.basicConfig(
+        level=order.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        loaded = load_plugin(order.name, order.settings)
+    except PluginError as error:
+        connection.send(Refusal(str(error)))
+        return
+    _try_it(loaded)
+    connection.send(loaded.facts)
+    # What was loaded stays: the search for cycles need not go through it again and again.
+    gc.collect()
+    gc.freeze()
+    while True:
+        try:
+            batch: Batch = connection.receive()
+        except EOFError:
+            break
+        results = tag_safely(order.name, loaded.model, batch.posts, batch.explain)
+        try:
+            connection.send(results)
+        except OSError:
+            break
+        except Exception as error:  # noqa: BLE001 - pickle raises whatever what it meets raises
+            connection.send(Refusal(f"gave results that cannot leave its process: {error!r}"))
+    loaded.model.close()
+
+
+def _try_it(loaded: LoadedPlugin) -> None:
+    """Tag one harmless post. A plugin that does not outlive it cannot serve, whatever posts come."""
+    missing = dict.fromkeys(loaded.model.modalities, Missing("absent"))
+    tag_safely(loaded.name, loaded.model, [FusionInput(_TRIAL, ("en",), missing)])
+
+
+def _end_with(parent: int) -> None:
+    """Die with the thread that started us, also when it is killed while native code is at work here."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the worker is gone already")
+
+
+def _leave_signals_to_the_worker() -> None:
+    """Ctrl-C and a service manager's SIGTERM meet all processes; the worker ends us when it is done.
+
+    Handled instead of ignored: programs that a plugin starts would inherit the latter.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+class _Connection:
+    """The socket that this process was started with."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self._socket = socket.socket(fileno=descriptor)
+
+    def send(self, message: object) -> None:
+        for piece in pack(message):
+            self._socket.sendall(piece)
+
+    def receive(self) -> Any:
+        return unpack(*receive(self._read))
+
+    def _read(self, size: int) -> bytearray:
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            count = self._socket.recv_into(view)
+            if not count:
+                raise EOFError
+            view = view[count:]
+        return data
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Messages between a worker and the process of a plugin.
+
+A message is a pickle; the arrays in it travel beside it, as they lie in memory.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Final
+
+from streamproc.fusion.api import FusionInput
+from streamproc.settings import PluginSettings
+
+_HEAD: Final = struct.Struct(">4sII")
+"""Sign, bytes of the pickle, number of arrays."""
+_LENGTH: Final = struct.Struct(">Q")
+_SIGN: Final = b"spf1"
+_MOST_BYTES: Final = 4 * 1024**3
+_OURS: Final = frozenset({"streamproc", "numpy", "collections"})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The first message to the process: what to load, and how much to log."""
+
+    name: str
+    settings: PluginSettings
+    log_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Posts to be tagged. The answer is a list of results."""
+
+    posts: tuple[FusionInput, ...]
+    explain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no answer: the plugin cannot be loaded, or its results cannot leave the process."""
+
+    why: str
+
+
+class BrokenFrame(Exception):
+    """What came is no message: whoever sent it is out of step for good."""
+
+
+def pack(message: object) -> list[bytes | memoryview]:
+    """A message as pieces to be sent one after the other."""
+    arrays: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(message, protocol=5, buffer_callback=arrays.append)
+    raw = [array.raw() for array in arrays]
+    lengths = b"".join(_LENGTH.pack(array.nbytes) for array in raw)
+    return [_HEAD.pack(_SIGN, len(body), len(raw)) + lengths + body, *raw]
+
+
+def receive(read: Callable[[int], bytearray]) -> tuple[bytearray, list[bytearray]]:
+    """The next message, still packed.
+
+    Args:
+        read: gives exactly so many bytes.
+
+    Raises:
+        BrokenFrame: what comes is no message.
+    """
+    sign, size, count = _HEAD.unpack(read(_HEAD.size))
+    if sign != _SIGN:
+        raise BrokenFrame
+    lengths = [_LENGTH.unpack(read(_LENGTH.size))[0] for _ in range(count)]
+    if size + sum(lengths) > _MOST_BYTES:
+        raise BrokenFrame
+    return read(size), [read(length) for length in lengths]
+
+
+def unpack(body: bytearray, arrays: list[bytearray]) -> Any:
+    """What a worker said."""
+    return pickle.loads(body, buffers=arrays)
+
+
+def unpack_plain(body: bytearray, arrays: list[bytearray]) -> Any:
+    """What a plugin's process said: data of ours, nothing that would bring its modules in here.
+
+    Raises:
+        pickle.UnpicklingError: there is something else in it.
+    """
+    return _PlainUnpickler(BytesIO(body), buffers=arrays).load()
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] not in _OURS:
+            raise pickle.UnpicklingError(f"a {module}.{name} stays in its process")
+        return super().find_class(module, name)
