@@ -96,6 +96,12 @@ def test_an_exported_model_tags_as_that_of_torch(pair: tuple[Path, Path]) -> Non
     _same(found, expected, near=5e-3)  # weights were rounded to half precision
 
 
+def test_a_file_says_nothing_of_the_machine_that_made_it(pair: tuple[Path, Path]) -> None:
+    weights = (pair[1] / "model.onnx").read_bytes()
+    assert b".py" not in weights
+    assert str(Path(torch.__file__).parent).encode() not in weights
+
+
 def test_what_was_chosen_for_a_model_is_carried_over(pair: tuple[Path, Path]) -> None:
     source, exported = (
         read_model(f, w) for f, w in zip(pair, ("model.safetensors", "model.onnx"), strict=True)

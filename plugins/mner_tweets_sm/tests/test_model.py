@@ -11,6 +11,7 @@ import pytest
 
 from streamproc.fusion.api import FusionInput, FusionModel
 from streamproc.fusion.discovery import find_model, load_plugin
+from streamproc.settings import PluginSettings
 from streamproc.testing.contract import CHECKS
 from streamproc_mner.saved_model import read_model
 
@@ -37,9 +38,29 @@ def test_the_package_carries_its_licence_and_notice() -> None:
     assert sorted(files or []) == ["LICENSE", "NOTICE"]
 
 
-def test_the_weights_are_one_file_of_at_most_48_mb() -> None:
+def test_the_weights_are_a_file_of_at_most_48_mb_and_a_smaller_quick_one() -> None:
     saved = read_model(find_model("mner-tweets-sm").folder, "model.onnx")
     assert saved.weights.stat().st_size <= 48_000_000
+    assert saved.quick is not None
+    assert saved.quick.stat().st_size <= 24_000_000
+
+
+def test_no_file_says_anything_of_the_machine_that_made_it() -> None:
+    for file in find_model("mner-tweets-sm").folder.iterdir():
+        content = file.read_bytes()
+        assert b"site-packages" not in content, file.name
+
+
+def test_it_knows_when_a_look_is_worth_it(model: FusionModel) -> None:
+    assert model.look_threshold == 0.47
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_both_files_are_served_and_find_what_nobody_doubts(precision: str) -> None:
+    served = load_plugin(
+        "mner-tweets-sm", PluginSettings(model="mner-tweets-sm", config={"precision": precision})
+    ).model
+    assert _tagged(served, "Angela Merkel's visit to Paris") == [("Angela Merkel", "PER"), ("Paris", "LOC")]
 
 
 def test_is_served_without_torch() -> None:

@@ -106,12 +106,12 @@ def _mentions(text_view: InContext) -> str:
 
 
 def _calibration(report: Report) -> str:
-    errors = []
-    for name, contexts in report["int8"].items():
-        entities = contexts[TEXT].measured.entities
-        assert entities is not None  # it found some
-        errors.append(f"{100 * entities.error:.1f} points on {name}")
-    return " and ".join(errors)
+    """Expected calibration error of entities, without anything seen and with captions."""
+    rows = []
+    for context in (TEXT, "captions"):
+        found = [contexts[context].measured.entities for contexts in report["int8"].values()]
+        rows.append([context, *("-" if one is None else f"{100 * one.error:.1f}" for one in found)])
+    return _table(["calibration error, points", *report["int8"]], rows)
 
 
 def _seeds(made: Candidates, sets: Sequence[str]) -> str:

@@ -79,8 +79,28 @@ def export_onnx(network: ContextTagger, path: Path, *, half: bool = True) -> Non
     model = program.model_proto
     if half:
         store_as_half(model)
+    forget_where(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def forget_where(model: onnx.ModelProto) -> None:
+    """Take out what torch notes of how each value came about, in place.
+
+    It names files of the machine that exported, which are nobody else's business.
+    """
+    graph = model.graph
+    for part in (
+        model,
+        graph,
+        *graph.node,
+        *graph.initializer,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+    ):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 def store_as_half(model: onnx.ModelProto) -> None:
