@@ -191,8 +191,8 @@ def test_marks_that_make_no_sense_hide_no_letter(office: Office) -> None:
 class Failing(BatchProducer):
     """A producer that is cut off before it sends to one topic."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        super().__init__(bootstrap)
+    def __init__(self, link: Link, topic: str) -> None:
+        super().__init__(link)
         self._cut = topic
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
