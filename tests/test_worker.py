@@ -300,7 +300,7 @@ async def test_a_plugin_that_crashes_on_one_post_in_fifty_costs_these_posts_and_
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 30) == 0
     rows = await asyncio.to_thread(
-        probe, stream.kafka.bootstrap, stream.name, stream.settings["topics.posts"]
+        probe, Link(stream.kafka.bootstrap), stream.name, stream.settings["topics.posts"]
     )
     assert sum(row.lag or 0 for row in rows) == 0
 
