@@ -98,8 +98,9 @@ class Worker:
                 health_server(settings.health.listen, self.watching)
             )
             logger.info("health: http://%s:%d/ready", settings.health.listen.rpartition(":")[0], port)
-        servers = await triton_notices(settings.vision)
-        taggers = await self._stack.enter_async_context(open_taggers(settings))
+        taggers, servers = await asyncio.gather(
+            self._stack.enter_async_context(open_taggers(settings)), triton_notices(settings.vision)
+        )
         self.notices = (*dict.fromkeys(t.notice for t in taggers.values() if t.notice), *servers)
         await require_topics(settings, needed_topics(settings))
         producer = BatchProducer(self._link)

@@ -54,15 +54,17 @@ async def partitions_of_topics(
                         "kafka.security_protocol to what it speaks"
                     ) from error
                 await asyncio.sleep(1.0)
-        if wanted:
-            await client.set_topics(wanted)
+        metadata = await client.fetch_all_metadata()
+        found = {topic: len(metadata.partitions_for_topic(topic) or ()) for topic in metadata.topics()}
+        if unseen := set(wanted) - found.keys():
+            # Asked for by name, a topic that we may not see is told from one that is not there.
+            await client.set_topics(unseen)
             if hidden := sorted(client.cluster.unauthorized_topics):
                 raise SettingsError(
                     f"Kafka at {link.told} does not let this client use topic {', '.join(hidden)}: "
                     "grant it, or name another topic"
                 )
-        metadata = await client.fetch_all_metadata()
-        return {topic: len(metadata.partitions_for_topic(topic) or ()) for topic in metadata.topics()}
+        return found
     finally:
         logging.getLogger("aiokafka").setLevel(logging.WARNING)
         await client.close()

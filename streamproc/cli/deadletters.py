@@ -11,8 +11,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,7 +22,7 @@ import click
 from streamproc.cli.options import settings_from, settings_options
 
 if TYPE_CHECKING:
-    from streamproc.deadletters.box import Progress
+    from streamproc.deadletters.box import LetterBox, Progress
     from streamproc.deadletters.filters import Filter
     from streamproc.deadletters.outbox import ReplayReport
     from streamproc.deadletters.replaying import Wanted
@@ -114,19 +114,25 @@ def list_(
 
 
 async def _read(settings: Settings, wanted: Filter, take: Callable[[StoredLetter, State], None]) -> None:
+    async with _box(settings) as box:
+        async for letter, state in box.letters("reading letters"):
+            if wanted.takes(letter, state):
+                take(letter, state)
+
+
+@asynccontextmanager
+async def _box(settings: Settings, places: Collection[Place] = ()) -> AsyncIterator[LetterBox]:
+    """The letters, to be looked at; `places` as `LetterBox.open` takes them."""
     from streamproc.broker.connecting import require_topics
     from streamproc.broker.link import Link
     from streamproc.deadletters.box import LetterBox
     from streamproc.deadletters.reading import TopicReader
 
-    topic = settings.topics.deadletters
+    topic, most = settings.topics.deadletters, settings.deadletters.max_attempts
     await require_topics(settings, [topic])
     with _progress() as progress:
         async with TopicReader(Link.of(settings.kafka)) as reader:
-            box = await LetterBox.open(reader, topic, settings.deadletters.max_attempts, progress)
-            async for letter, state in box.letters("reading letters"):
-                if wanted.takes(letter, state):
-                    take(letter, state)
+            yield await LetterBox.open(reader, topic, most, progress, places)
 
 
 @command.command("show", short_help="All of one letter.")
@@ -149,17 +155,8 @@ def show(
 
 
 async def _one(settings: Settings, place: Place) -> tuple[StoredLetter, State]:
-    from streamproc.broker.connecting import require_topics
-    from streamproc.broker.link import Link
-    from streamproc.deadletters.box import LetterBox
-    from streamproc.deadletters.reading import TopicReader
-
-    topic, most = settings.topics.deadletters, settings.deadletters.max_attempts
-    await require_topics(settings, [topic])
-    with _progress() as progress:
-        async with TopicReader(Link.of(settings.kafka)) as reader:
-            box = await LetterBox.open(reader, topic, most, progress, [place])
-            return await box.letter(place)
+    async with _box(settings, [place]) as box:
+        return await box.letter(place)
 
 
 @command.command("replay", short_help="Send the posts of waiting letters round again.")

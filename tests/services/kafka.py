@@ -18,13 +18,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.services.process import Server, free_ports, listens, require
 
 _PROPERTIES = """
-process.roles=broker,controller
-node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
+
+_EVERY_BROKER = """
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
 log.dirs={folder}/data
 num.partitions=1
 offsets.topic.num.partitions=4
@@ -108,7 +111,7 @@ def _fetch_jars(cache: Path, libs: Path) -> None:
 def running(folder: Path) -> Iterator[Kafka]:
     """A broker that anybody may use."""
     port, controller = free_ports(2)
-    settings = _PROPERTIES.format(port=port, controller=controller, folder=folder)
+    settings = _PROPERTIES.format(port=port, controller=controller)
     with start(folder, settings, port) as kafka:
         yield kafka
 
@@ -119,7 +122,7 @@ def start(folder: Path, settings: str, port: int, users: Sequence[str] = ()) -> 
 
     Args:
         folder: for everything.
-        settings: `server.properties`.
+        settings: of `server.properties`, those that not every broker here has.
         port: of the listener that the test uses.
         users: further arguments of the formatting: `--add-scram=...`.
     """
@@ -129,7 +132,7 @@ def start(folder: Path, settings: str, port: int, users: Sequence[str] = ()) -> 
         raise AssertionError
     classpath = f"{jars()}/*"
     properties = folder / "server.properties"
-    properties.write_text(settings)
+    properties.write_text(_EVERY_BROKER.format(folder=folder) + settings)
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     log4j = folder / "log4j2.properties"
     log4j.write_text(

@@ -18,12 +18,9 @@ from tests.services.process import free_ports, require
 PASSWORD = "s3cret of the tests"
 
 _PROPERTIES = """
-process.roles=broker,controller
-node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=INTERNAL://127.0.0.1:{port},NAMED://127.0.0.1:{named},CERTIFIED://127.0.0.1:{certified},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=INTERNAL://127.0.0.1:{port},NAMED://127.0.0.1:{named},CERTIFIED://127.0.0.1:{certified}
-controller.listener.names=CONTROLLER
 inter.broker.listener.name=INTERNAL
 listener.security.protocol.map=INTERNAL:PLAINTEXT,NAMED:SASL_SSL,CERTIFIED:SSL,CONTROLLER:PLAINTEXT
 listener.name.named.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
@@ -37,15 +34,6 @@ ssl.truststore.type=PEM
 ssl.truststore.location={folder}/ca.pem
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
-log.dirs={folder}/data
-num.partitions=1
-offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1500
-auto.create.topics.enable=false
 """  # noqa: E501 - a properties file
 
 

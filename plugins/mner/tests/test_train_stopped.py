@@ -139,12 +139,17 @@ def test_what_a_run_goes_on_from_is_kept_only_while_it_is_needed(
     assert train(tiny_encoder, data, tmp_path / "run") == told, "asked again, it says what it came to"
 
 
+def train_but_for_the_end(encoder: Path, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed behind its last epoch."""
+    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
+    train(encoder, data, out)
+    (out / "result.json").unlink()
+
+
 def test_damaged_state_says_to_start_again(
     tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
-    train(tiny_encoder, data, tmp_path / "run")
-    (tmp_path / "run" / "result.json").unlink()
+    train_but_for_the_end(tiny_encoder, data, tmp_path / "run", monkeypatch)
     state = tmp_path / "run" / "state.safetensors"
     state.write_bytes(state.read_bytes()[:40])
     with pytest.raises(InputError, match="start again with --again"):
@@ -186,9 +191,7 @@ def test_a_damaged_description_of_a_run_says_to_start_again(
 def test_weights_that_changed_on_disk_are_not_gone_on_from(
     tiny_encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
-    train(tiny_encoder, data, tmp_path / "run")
-    (tmp_path / "run" / "result.json").unlink()
+    train_but_for_the_end(tiny_encoder, data, tmp_path / "run", monkeypatch)
     for path in (tmp_path / "run" / "epochs").iterdir():
         flipped = bytearray(path.read_bytes())
         flipped[-1] ^= 1

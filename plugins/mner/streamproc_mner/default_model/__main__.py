@@ -32,6 +32,7 @@ from streamproc_mner.exporting.exported import export_model
 from streamproc_mner.onnx_tagger import OnnxTagger, OnnxTaggerConfig
 from streamproc_mner.recipes.changing import wanted_recipe
 from streamproc_mner.recipes.recipe import Recipe
+from streamproc_mner.recipes.seeds import seeds_of
 from streamproc_mner.saved_model import CARD, METRICS
 from streamproc_mner.training.splits import Splits, read_splits
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for one in folders
         ]
         maker = Maker(recipe, folders, options.out / "runs", options.precision, _tell)
-        made = maker.make(options.seeds)
+        made = maker.make(seeds_of(options.seeds))
         _tell(f"kept: {made.best.name}, dev F1 {made.best.dev:.2f}")
         model = options.out / "model"
         finish(model, made, splits, recipe)
@@ -73,15 +74,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for runs/ and model/")
     parser.add_argument("--encoder", help="in the place of the recipe's: a name or a folder")
-    parser.add_argument("--seeds", type=_numbers, default=(13, 14, 15), help="by default 13,14,15")
+    parser.add_argument("--seeds", default="13,14,15", help="by default 13,14,15")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--threads", type=int)
     return parser.parse_args(arguments)
-
-
-def _numbers(value: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(int(part) for part in value.split(",")))
 
 
 def finish(model: Path, made: Candidates, splits: Sequence[Splits], recipe: Recipe) -> None:
