@@ -83,7 +83,7 @@ def steps(data: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
     )  # fmt: skip
     yield (
         "made-vocabulary",
-        ["analyse", "vocabulary", str(runs / "made-words" / "moon2018-wc-attn-1" / "model"),
+        ["analyse", "vocabulary", str(runs / "made-words" / "moon2018-wc-attn" / "seed-1" / "model"),
          "--data", str(made / "valid.jsonl")],
     )  # fmt: skip
 
