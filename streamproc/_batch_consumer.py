@@ -33,7 +33,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, fetching: Fetching, **kwargs: Any) -> None:
         self.fetching = fetching
         self.in_flight = 0
-        self.held: str | None = None
+        self.waiting_for: str | None = None
         self.finished_total = 0
         self._last_deadline = inf
         self._ledgers: dict[TP, PartitionLedger] = {}
@@ -45,14 +45,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     # -- for the application ------------------------------------------------------------------
 
-    def hold(self, reason: str) -> None:
-        """Stop reading until `resume`. The group membership stays alive, work in flight goes on."""
-        self.held = reason
+    def waits_for(self, what: str | None) -> None:
+        """Records in flight wait for something on purpose, or no longer.
 
-    def resume(self) -> None:
-        """Read again."""
-        self.held = None
-        self._tell()
+        Reading goes on until no more may be in flight. That none ends is then not taken for stuck: the
+        place in the group is kept.
+        """
+        self.waiting_for = what
 
     def give_up(self) -> None:
         """Nothing that was started will finish: stopping does not wait for it."""
@@ -126,7 +125,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             news.set_result(None)
 
     async def _listen(self, seconds: float) -> None:
-        """Wait until a record is finished or reading is resumed, for `seconds` at most."""
+        """Wait until a record is finished, for `seconds` at most."""
         if self._news is None:
             self._news = asyncio.get_running_loop().create_future()
         await asyncio.wait([self._news], timeout=seconds)
@@ -254,12 +253,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         room = min(self.app.conf.broker_max_poll_records or 500, max(1, self.fetching.max_in_flight // 2))
         self._thread.max_records = room
         seen, since = self.finished_total, monotonic()
-        while (
-            self.held is not None or self.in_flight > self.fetching.max_in_flight - room
-        ) and not stopping():
+        while self.in_flight > self.fetching.max_in_flight - room and not stopping():
             await self._listen(1.0)
-            # On hold or slow is not stuck: stay in the group. Stuck: let another member take over.
-            if (self.held is not None or self.finished_total != seen) and monotonic() - since > 1.0:
+            # Waiting or slow is not stuck: stay in the group. Stuck: let another member take over.
+            waits = self.waiting_for is not None
+            if (waits or self.finished_total != seen) and monotonic() - since > 1.0:
                 seen, since = self.finished_total, monotonic()
                 await self._thread.keep_membership()
 

@@ -85,6 +85,10 @@ class PluginFailed(PostError):
     """The plugin raised on this post, alone in its batch, or broke its contract."""
 
 
+class PicturesUnavailable(PostError):
+    """Who looks at pictures is away, and the post's route wants no tags without them."""
+
+
 class RuleTooSlow(PostError):
     """A route's expression does not come to an end on this text."""
 
@@ -143,3 +147,7 @@ class ExtractorUnavailable(PictureError):
     """The extractor failed, is away, or took too long."""
 
     reason = "extractor unavailable"
+
+
+class ExtractorAway(ExtractorUnavailable):
+    """The extractor cannot be asked now, whatever the picture: another look, later, may see it."""

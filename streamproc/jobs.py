@@ -9,13 +9,13 @@ from typing import Protocol
 
 from streamproc.deadletters import DeadLetter, attempts_before, first_read
 from streamproc.entities import TaggedPost, Timings
-from streamproc.errors import PluginFailed, StreamprocError
+from streamproc.errors import PicturesUnavailable, PluginFailed, StreamprocError
 from streamproc.fusion.api import FusionInput, Need, Tagging
 from streamproc.fusion.tagger import Tagger
 from streamproc.ledger import Record
 from streamproc.output import Evidence, Output, tagged_post
 from streamproc.posts import Deletion, Post
-from streamproc.routing import Look
+from streamproc.routing import Look, Unavailable
 from streamproc.vision.context import not_looked, still_to_look
 from streamproc.vision.visuals import Missing, Modality, Visual
 
@@ -76,6 +76,11 @@ class Job:
         self.given: Mapping[Modality, Visual] | None = getattr(record, "given", None)
         self.explain: bool = getattr(record, "explain", False)
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Topic, partition and offset."""
+        return self.record.topic, self.record.partition, self.record.offset
+
     def done(self) -> None:
         """It has ended; its offset may be committed."""
         self.batch.done(self._index)
@@ -115,11 +120,23 @@ class Call:
     """One plugin asked about one post.
 
     Attributes:
+        unavailable: what becomes of it when nobody can look now.
         visuals: what the plugin is told about the pictures, by modality.
-        result: what it said last.
+        result: what it said last, or why it cannot be asked.
     """
 
-    __slots__ = ("fuse_ms", "job", "look", "look_ms", "post", "result", "shadow", "tagger", "visuals")
+    __slots__ = (
+        "fuse_ms",
+        "job",
+        "look",
+        "look_ms",
+        "post",
+        "result",
+        "shadow",
+        "tagger",
+        "unavailable",
+        "visuals",
+    )
 
     def __init__(
         self,
@@ -129,6 +146,7 @@ class Call:
         look: Look,
         shadow: bool,
         visuals: dict[Modality, Visual],
+        unavailable: Unavailable = "degrade",
     ) -> None:
         self.job = job
         self.post = post
@@ -136,7 +154,8 @@ class Call:
         self.look = look
         self.shadow = shadow
         self.visuals = visuals
-        self.result: Tagging | PluginFailed | None = None
+        self.unavailable = unavailable
+        self.result: Tagging | PluginFailed | PicturesUnavailable | None = None
         self.fuse_ms = 0.0
         self.look_ms: float | None = None
 

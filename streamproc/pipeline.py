@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 from typing import Final
 
 from streamproc.deadletters import DeadLetter
 from streamproc.errors import PluginError, PluginFailed, PostError, TextTooLong, UnexpectedError
+from streamproc.fusion.api import Tagging
 from streamproc.fusion.tagger import Tagger
 from streamproc.jobs import Call, FetchedBatch, Job, milliseconds_since
 from streamproc.ledger import KeyLanes
+from streamproc.looking import Looks
 from streamproc.output import Output, Sink, deleted_post, untagged_post
 from streamproc.posts import Deletion, Post, parse
 from streamproc.publishing import Publisher
@@ -24,8 +26,7 @@ from streamproc.routing import Router, Skip
 from streamproc.shadows import Shadows
 from streamproc.telemetry import Counts
 from streamproc.vision.api import Looking
-from streamproc.vision.context import known_before_looking, still_to_look
-from streamproc.vision.visuals import Missing, Modality, Seen, Visual
+from streamproc.vision.context import known_before_looking
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Pipeline:
         sink: where tagged posts and dead letters go.
         text_chars: longest text that is tagged.
         shadow_posts: most posts that wait for one shadow.
+        paused: told why posts wait on purpose, once some do, and `None` once none does.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class Pipeline:
         *,
         text_chars: int,
         shadow_posts: int = 4_000,
+        paused: Callable[[str | None], object] = lambda _: None,
     ) -> None:
         self.counts = Counts()
-        self.looker = looker
+        self.looks = Looks(looker, self.counts, paused)
         self._router = router
         self._taggers = taggers
         self._shadows = Shadows(shadow_posts, self.counts)
@@ -114,8 +117,8 @@ class Pipeline:
                 tasks.create_task(self._publisher.publish(settled))
 
     async def _look_fuse_publish(self, call: Call) -> None:
-        seen = await self._look(call)
-        if seen or call.result is None:
+        seen = await self.looks.look(call)
+        if call.result is None or (seen and isinstance(call.result, Tagging)):
             async for _ in self._fuse(call.tagger, [call]):
                 pass
         await self._publisher.publish([call])
@@ -135,7 +138,7 @@ class Pipeline:
             except PostError as error:
                 letters.append((job, job.letter(error, "decode")))
             except Exception as error:
-                logger.exception("decode failed at %s-%d:%d", *_place(job))
+                logger.exception("decode failed at %s-%d:%d", *job.place)
                 letters.append((job, job.letter(UnexpectedError(f"decode: {error!r}"), "decode")))
             else:
                 job.message = message
@@ -183,10 +186,12 @@ class Pipeline:
                     tagger = self._taggers[name]
                     if index and not self._shadows.admit(tagger):
                         continue
-                    extracted = self.looker.sees(tagger.widths) if message.media else ()
+                    extracted = self.looks.looker.sees(tagger.widths) if message.media else ()
                     known = known_before_looking(message, tagger.modalities, job.given, extracted)
                     look = plan.look.with_threshold_of(tagger.look_threshold)
-                    calls.append(Call(job, message, tagger, look, index > 0, known))
+                    # Nobody waits for a shadow.
+                    unavailable = "degrade" if index else plan.unavailable
+                    calls.append(Call(job, message, tagger, look, index > 0, known, unavailable))
         if ended:
             await self._publisher.publish_untagged(ended)
         await self._publisher.bury(letters)
@@ -242,25 +247,6 @@ class Pipeline:
                 call.result = PluginFailed(str(error))
             yield [*waiting.values()]
 
-    # -- look ------------------------------------------------------------------------------
-
-    async def _look(self, call: Call) -> bool:
-        """Look at the post's pictures for what the plugin can use; whether anything was seen."""
-        start = monotonic()
-        self.counts.looked += 1
-        wanted = still_to_look(call.visuals)
-        seen: dict[Modality, Visual]
-        try:
-            seen = await self.looker.look(
-                call.post.picture_urls(), wanted, widths=call.tagger.widths, show=call.job.explain
-            )
-        except Exception as error:
-            logger.exception("look failed at %s-%d:%d", *_place(call.job))
-            seen = dict.fromkeys(wanted, Missing("unavailable", f"look failed: {type(error).__name__}"))
-        call.visuals = {**call.visuals, **seen}
-        call.look_ms = milliseconds_since(start)
-        return any(isinstance(visual, Seen) for visual in seen.values())
-
     # -- publish: streamproc/publishing.py --------------------------------------------------
 
     def _leave_lane(self, job: Job) -> None:
@@ -268,7 +254,3 @@ class Pipeline:
         successor = self._lanes.release(job.message.key) if job.message is not None else None
         if successor is not None and successor.turn is not None:
             successor.turn.set()
-
-
-def _place(job: Job) -> tuple[str, int, int]:
-    return job.record.topic, job.record.partition, job.record.offset

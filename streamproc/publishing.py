@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
 from time import monotonic
+from typing import Final
 
 from streamproc.deadletters import DeadLetter
-from streamproc.errors import PluginFailed, PostError
+from streamproc.errors import PicturesUnavailable, PluginFailed, PostError
 from streamproc.fusion.api import Tagging
 from streamproc.jobs import Call, Job
 from streamproc.output import Output, Sink
@@ -17,6 +18,8 @@ from streamproc.shadows import Shadows
 from streamproc.telemetry import Counts
 
 logger = logging.getLogger(__name__)
+
+_STAGES: Final[dict[type[PostError], str]] = {PluginFailed: "fuse", PicturesUnavailable: "look"}
 
 
 class Publisher:
@@ -84,7 +87,7 @@ class Publisher:
                 logger.warning("shadow failed: %s", error)
                 self._shadows.leave(call.tagger)
             else:
-                stage = "fuse" if isinstance(error, PluginFailed) else "publish"
+                stage = _STAGES.get(type(error), "publish")
                 letters.append((call.job, call.job.letter(error, stage, call.tagger.info.name)))
         await self.bury(letters)
 

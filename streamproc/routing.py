@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 from zlib import crc32
 
@@ -82,6 +82,9 @@ def parse_look(value: Any) -> Look:
     return Look("uncertain", float(match[1]))
 
 
+Unavailable = Literal["degrade", "wait", "dead-letter"]
+"""What becomes of a post whose pictures are to be looked at when nobody can look."""
+
 LookField = Annotated[Look, BeforeValidator(parse_look), PlainSerializer(str, return_type=str)]
 
 
@@ -136,6 +139,10 @@ class Route(_Settings):
     shadow: tuple[Shadow, ...] = ()
     sample: float = Field(default=1.0, ge=0.0, le=1.0)
     look: LookField = Look("uncertain")
+    unavailable: Unavailable = Field(
+        default="degrade",
+        description="when nobody can look: tag without pictures, `wait` until somebody can, or dead-letter",
+    )
 
     @model_validator(mode="after")
     def _shadows_are_others(self) -> Route:
@@ -151,6 +158,7 @@ class Plan:
 
     plugins: tuple[str, ...]
     look: Look
+    unavailable: Unavailable = "degrade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +198,9 @@ class _CompiledRoute:
         self._text = regex.compile(route.when.text) if route.when.text is not None else None
         self._always = route.when == When()
         self._sample = route.sample
-        self.plan = Plan((route.primary,), route.look) if route.primary != "none" else None
+        self.plan = (
+            Plan((route.primary,), route.look, route.unavailable) if route.primary != "none" else None
+        )
         self.shadows = route.shadow if self.plan is not None else ()
 
     def takes(self, post: Post) -> bool:
@@ -222,7 +232,7 @@ class _CompiledRoute:
         if not self.shadows:
             return self.plan
         sampled = tuple(s.plugin for s in self.shadows if _share(post.key, s.plugin) < s.sample)
-        return Plan(self.plan.plugins + sampled, self.plan.look)
+        return replace(self.plan, plugins=self.plan.plugins + sampled)
 
 
 def _share(key: str, salt: str) -> float:

@@ -23,6 +23,7 @@ class Counts:
     dropped: int = 0
     entities: int = 0
     looked: int = 0
+    waited: int = 0
     tagged_twice: int = 0
     shadow_failed: int = 0
     shadow_dropped: int = 0

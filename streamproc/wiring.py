@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -48,6 +48,7 @@ async def open_pipeline(
     taggers: Mapping[str, Tagger],
     *,
     picture_folder: Path | None = None,
+    paused: Callable[[str | None], object] = lambda _: None,
 ) -> AsyncIterator[Pipeline]:
     """A pipeline that is ready, and all that it was made of closed at the end; not the taggers.
 
@@ -56,6 +57,7 @@ async def open_pipeline(
         sink: where tagged posts and dead letters go.
         taggers: what `open_taggers` gave.
         picture_folder: where `file:` pictures may be read; nowhere without it.
+        paused: told why posts wait on purpose, once some do, and `None` once none does.
     """
     async with AsyncExitStack() as stack:
         wants = {Known(m, tagger.widths.get(m)) for tagger in taggers.values() for m in tagger.modalities}
@@ -70,6 +72,7 @@ async def open_pipeline(
             sink,
             text_chars=settings.limits.text_chars,
             shadow_posts=settings.limits.shadow_posts,
+            paused=paused,
         )
 
 

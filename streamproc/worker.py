@@ -107,7 +107,9 @@ class Worker:
         await self._stack.enter_async_context(producer)
         sink = KafkaSink(producer, settings.topics)
         self.pipeline = await self._stack.enter_async_context(
-            open_pipeline(settings, sink, taggers, picture_folder=self._picture_folder)
+            open_pipeline(
+                settings, sink, taggers, picture_folder=self._picture_folder, paused=self._waits_for
+            )
         )
         _spare_the_garbage_collector()
         self._app = self._make_app()
@@ -180,6 +182,11 @@ class Worker:
         task = asyncio.create_task(self.pipeline.process(batch))
         self._running.add(task)
         task.add_done_callback(self._processed)
+
+    def _waits_for(self, what: str | None) -> None:
+        """Posts wait on purpose: neither the broker nor the watchdog may take that for stuck."""
+        if self._app is not None and self._app.consumer is not None:
+            self._app.consumer.waits_for(what)
 
     def _processed(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

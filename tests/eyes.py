@@ -8,13 +8,19 @@ from streamproc.vision.visuals import Missing, Modality, Seen, Visual
 
 
 class FakeEyes:
-    """Sees the same in every picture, or nothing; remembers its looks; waits at `gate` if there is one."""
+    """Sees the same in every picture, or nothing; remembers its looks; waits at `gate` if there is one.
 
-    def __init__(self, missing: Missing | None = None, gate: asyncio.Event | None = None) -> None:
+    For the first `away` looks nobody could be asked.
+    """
+
+    def __init__(
+        self, missing: Missing | None = None, gate: asyncio.Event | None = None, away: float = 0
+    ) -> None:
         self.looks: list[tuple[Sequence[str], Collection[Modality]]] = []
         self.shown: list[bool] = []
         self._missing = missing
         self._gate = gate
+        self._away = away
 
     def sees(self, widths: Mapping[Modality, int]) -> Collection[Modality]:
         return ("ocr",)
@@ -31,4 +37,6 @@ class FakeEyes:
         self.shown.append(show)
         if self._gate is not None:
             await self._gate.wait()
+        if len(self.looks) <= self._away:
+            return dict.fromkeys(modalities, Missing("unavailable", "ocr is away", away="ocr is away"))
         return {m: self._missing or Seen((example_value(m),)) for m in modalities}

@@ -297,22 +297,24 @@ async def test_a_slow_handler_keeps_its_partitions(kafka: Kafka, name: str, tmp_
         assert sorted(rig.values) == list(range(40))
 
 
-async def test_reading_on_hold_keeps_the_partitions_and_goes_on(
+async def test_posts_that_wait_on_purpose_keep_the_partitions_and_go_on(
     kafka: Kafka, name: str, tmp_path: Path
 ) -> None:
     await kafka.create(name, 1)
-    app = make_app(kafka.bootstrap, name, tmp_path, Fetching(), broker_max_poll_interval=1.5)
+    app = make_app(kafka.bootstrap, name, tmp_path, Fetching(10), broker_max_poll_interval=1.5)
     rig = Rig(app, name)
-    rig.on_batch = Batch.done_all
-    await fill(kafka.bootstrap, name, range(10))
-    app.consumer.hold("a test")
+    await fill(kafka.bootstrap, name, range(40))
+    app.consumer.waits_for("a test")
     async with started(app):
-        await until(app.consumer.assignment)
+        await until(lambda: app.consumer.in_flight == 10)
         rebalances, began = app.rebalancing_count, time.monotonic()
         await until(lambda: time.monotonic() > began + 2 * 1.5)  # Kafka's clock: no fetch for so long
-        assert rig.batches == []
-        app.consumer.resume()
-        await rig.fetched(10)
+        assert len(rig.values) == 10, "no more than may be in flight"
+        app.consumer.waits_for(None)
+        rig.on_batch = Batch.done_all
+        for batch in rig.batches:
+            batch.done_all()
+        await rig.fetched(40)
         assert app.rebalancing_count == rebalances
 
 

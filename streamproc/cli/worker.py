@@ -135,7 +135,7 @@ def _log_looks(log: logging.Logger, worker: Worker) -> None:
     """What looking at pictures came to, if anybody looked."""
     from streamproc.vision.look import Looker
 
-    looker = worker.pipeline.looker if worker.pipeline is not None else None
+    looker = worker.pipeline.looks.looker if worker.pipeline is not None else None
     if isinstance(looker, Looker):
         totals = {name: total for name, total in looker.pictures.totals().items() if total}
         if totals:

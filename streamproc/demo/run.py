@@ -97,8 +97,8 @@ async def _show(
     pipeline = worker.pipeline
     if pipeline is None:
         raise RuntimeError("the worker has started and has no pipeline")
-    looker = pipeline.looker
-    pipeline.looker = WatchedLooker(looker, scene)
+    looker = pipeline.looks.looker
+    pipeline.looks.looker = WatchedLooker(looker, scene)
     head = f"{options.posts.name} → {settings.topics.posts} → worker → {settings.topics.entities}"
     if options.follow:
         head += f"   (Ctrl-C ends; feed it: streamproc ingest jsonl FILE --broker {settings.kafka.broker}"

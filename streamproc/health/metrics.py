@@ -84,6 +84,7 @@ class WorkerMetrics(Collector):
         yield ended
         yield _counter("entities", "Entities published by primaries.", counts.entities)
         yield _counter("looks", "Posts whose pictures were looked at.", counts.looked)
+        yield _counter("looks_waited", "Posts that waited for an extractor.", counts.waited)
         yield _counter("posts_tagged_twice", "Posts tagged again after a look.", counts.tagged_twice)
         yield _counter("shadow_failures", "Posts that a shadow failed on.", counts.shadow_failed)
         yield _counter("shadow_dropped", "Posts that a busy shadow did not get.", counts.shadow_dropped)

@@ -20,7 +20,7 @@ class State(StrEnum):
     IDLE = "idle"
     """In the group, and nothing to do."""
     PAUSED = "paused"
-    """It does not read, on purpose, and goes on by itself."""
+    """Posts wait, on purpose, and it goes on by itself."""
     STUCK = "stuck"
     """There is work, and nothing ends."""
 
@@ -38,7 +38,7 @@ class Sample:
         uncommitted: messages that have ended, with all before them, and whose offset is not confirmed.
         committed: sum of the confirmed offsets of its partitions.
         assigned: how many partitions it has; `None` where it is not in the group.
-        paused: why it does not read; `None` where it does.
+        paused: what posts wait for on purpose; `None` where none does.
     """
 
     at: float

@@ -91,7 +91,7 @@ class Watching:
             uncommitted=consumer.uncommitted,
             committed=sum(found.committed or 0 for found in consumer.progress().values()),
             assigned=assigned,
-            paused=consumer.held,
+            paused=consumer.waiting_for,
         )
 
     def _tell(self, before: State) -> None:

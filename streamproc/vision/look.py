@@ -98,7 +98,8 @@ def _visual(pictures: Sequence[Looked], modality: Modality) -> Visual:
         if not isinstance(outcome, Failure):
             values.append(outcome)
             thumbnails.append(picture.thumbnail)
+    failures = [o for picture in pictures if isinstance(o := picture.outcomes[modality], Failure)]
+    away = next((failure.reason for failure in failures if failure.away), None)
     if values:
-        return Seen(tuple(values), tuple(thumbnails) if any(thumbnails) else ())
-    first = pictures[0].outcomes[modality]
-    return Missing("unavailable", first.reason if isinstance(first, Failure) else None)
+        return Seen(tuple(values), tuple(thumbnails) if any(thumbnails) else (), away)
+    return Missing("unavailable", failures[0].reason, away)

@@ -113,10 +113,12 @@ class Seen:
     """What was seen, one value for each of the post's pictures that could be had, in order.
 
     `thumbnails` are of the same pictures; there are none where nobody asked to be shown them.
+    `away`: why one of the post's pictures could not be looked at now, and may be later.
     """
 
     values: tuple[Value, ...]
     thumbnails: tuple[Thumbnail | None, ...] = ()
+    away: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,13 @@ class Missing:
     """Nothing was seen, and why. Data for a model, not an error.
 
     `status`: the post has no picture (`absent`), the picture or the extractor could not be had
-    (`unavailable`), or nobody looked (`skipped`).
+    (`unavailable`), or nobody looked (`skipped`). `away`: why no extractor could be asked now; a later
+    look may see more.
     """
 
     status: Literal["absent", "unavailable", "skipped"]
     reason: str | None = None
+    away: str | None = None
 
 
 Visual: TypeAlias = Seen | Missing

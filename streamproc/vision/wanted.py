@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from streamproc.errors import ExtractorUnavailable
+from streamproc.errors import ExtractorAway
 from streamproc.vision.api import Extractor, Outcome
 from streamproc.vision.checks import check_value
 from streamproc.vision.failures import Failure
@@ -29,7 +29,7 @@ def nobody_would_look(
     reasons = {key: extractor.unavailable() for key, extractor in missing.items()}
     if not all(reasons.values()):
         return None
-    return {key: Failure.of(ExtractorUnavailable(reason or "")) for key, reason in reasons.items()}
+    return {key: Failure.of(ExtractorAway(reason or "")) for key, reason in reasons.items()}
 
 
 def is_sound(outcome: Outcome, extractor: Extractor) -> bool:

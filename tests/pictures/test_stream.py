@@ -13,6 +13,8 @@ from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
@@ -20,6 +22,7 @@ from PIL import Image
 from tests.deployment import Deployment, ids
 from tests.services import redis as redis_service
 from tests.services import triton as triton_service
+from tests.services.process import free_ports
 from tests.services.redis import RedisServer
 from tests.services.triton import Triton
 from tests.vision.http_server import Request, Server, http_server
@@ -91,7 +94,7 @@ def seeing(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     (tmp_path / "seer.py").write_text(SEER)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", ""))))
 
-    def make(triton: Triton, redis_url: str) -> Deployment:
+    def make(triton: Triton, redis_url: str, **extra: str) -> Deployment:
         return deploy(
             **{
                 "plugins": '{seer={plugin="seer:Seer"}}',
@@ -102,6 +105,7 @@ def seeing(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
                 "vision.host_rate": "10000",
                 "vision.triton.breaker_pause_s": "0.3",
                 "vision.triton.deadline_s": "5",
+                **extra,
             }
         )
 
@@ -193,6 +197,42 @@ async def test_posts_go_on_while_triton_and_redis_are_away_and_pictures_come_bac
     assert stream.workers[0].poll() is None
     letters = await stream.read("deadletters", lambda found: True)
     assert letters == []
+
+
+async def test_a_route_that_waits_for_triton_gets_every_picture_and_says_that_it_waits(
+    seeing: Callable[..., Deployment], triton: Triton, redis_url: str, pictures: Server
+) -> None:
+    (port,) = free_ports(1)
+    stream = seeing(
+        triton,
+        redis_url,
+        **{
+            "routes": '[{primary="seer", look="always", unavailable="wait"}]',
+            "limits.in_flight": "20",
+            "health.listen": f"127.0.0.1:{port}",
+        },
+    )
+    triton.kill()
+    urls = {n: pictures.url(f"/{n}") for n in range(50)}
+    await stream.send(posts(urls))
+    stream.start_worker()
+
+    def health() -> dict[str, Any]:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            return json.load(error)
+        except OSError:
+            return {"state": "not there yet"}
+
+    async with asyncio.timeout(60):
+        while (said := await asyncio.to_thread(health))["state"] != "paused":
+            await asyncio.sleep(0.05)
+    assert "posts wait for an extractor" in said["reason"]
+    assert await stream.read("entities", lambda _: True) == []
+    await asyncio.to_thread(triton.start)
+    assert statuses(await visuals(stream, set(urls))) == Counter(used=100)
 
 
 def statuses(seen: Mapping[int, Mapping[str, Any]]) -> Counter[str]:

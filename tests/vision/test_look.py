@@ -7,7 +7,8 @@ import asyncio
 import numpy as np
 import pytest
 
-from streamproc.vision.api import UrlEntry
+from streamproc.errors import ExtractorAway
+from streamproc.vision.api import Extracted, Picture, UrlEntry
 from streamproc.vision.cache import open_cache
 from streamproc.vision.fetching.fetch import Fetcher
 from streamproc.vision.sandbox.decode import DecodeLimits, digest_of
@@ -331,10 +332,23 @@ async def test_nothing_is_fetched_for_an_extractor_that_is_known_to_be_away(
     ocr = SizeExtractor()
     ocr.known_away = True
     looker = make_looker(ocr)
-    assert await looker.look([server.url()], ["ocr"]) == {
-        "ocr": Missing("unavailable", "extractor unavailable: the server is away")
-    }
+    away = "extractor unavailable: the server is away"
+    assert await looker.look([server.url()], ["ocr"]) == {"ocr": Missing("unavailable", away, away)}
     assert server.requests == []
+
+
+class AwayForSmall(SizeExtractor):
+    """Cannot be asked about small pictures."""
+
+    async def extract(self, picture: Picture) -> Extracted:
+        if picture.height == 20:
+            raise ExtractorAway("no room")
+        return await super().extract(picture)
+
+
+async def test_of_several_pictures_one_that_nobody_can_look_at_now_is_told(make_looker: MakeLooker) -> None:
+    seen = await make_looker(AwayForSmall()).look([data_url(LARGE), data_url(SMALL)], ["ocr"])
+    assert seen["ocr"] == Seen((size_text(30, 40),), away="extractor unavailable: no room")
 
 
 async def test_what_is_remembered_is_seen_also_while_the_extractor_is_away(

@@ -14,7 +14,8 @@ class Kind(Enum):
 
     PICTURE = "the server is there: it failed on this picture"
     BUSY = "the server is there, and has more to do than it takes"
-    AWAY = "the server is not there, or does not answer"
+    AWAY = "the server is not there"
+    SLOW = "the server gave no answer in time"
     DEAD = "the server is there, and the model's process died; Triton does not start it again"
     ABSENT = "the server is there, and the model is not"
 
@@ -62,7 +63,7 @@ def explain(status: str | None, message: str | None, model: str, waited_s: float
         case "UNAVAILABLE":
             return Failing(Kind.AWAY, f"the server is away ({_short(first)})", retry="anywhere")
         case "DEADLINE_EXCEEDED":
-            return Failing(Kind.AWAY, f"{model} gave no answer within {waited_s:.3g} s")
+            return Failing(Kind.SLOW, f"{model} gave no answer within {waited_s:.3g} s")
         case "NOT_FOUND":
             return Failing(Kind.ABSENT, f"no model {model} is ready there", retry="elsewhere")
         case "INTERNAL" if first.startswith("Stub process"):

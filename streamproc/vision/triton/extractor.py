@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from streamproc.errors import ExtractorUnavailable
+from streamproc.errors import ExtractorAway, ExtractorUnavailable
 from streamproc.vision.api import Extracted, Extractor, Picture
 from streamproc.vision.names import Known
 from streamproc.vision.triton.breaker import Breaker
@@ -53,7 +53,7 @@ class TritonExtractor(Extractor):
         """Of the model, as its last answer had it; asked for before the first picture.
 
         Raises:
-            ExtractorUnavailable: the server never answered so far.
+            ExtractorAway: the server never answered so far.
         """
         if self._version is None:
             async with self._learning:
@@ -71,8 +71,8 @@ class TritonExtractor(Extractor):
         """What the model sees in a picture.
 
         Raises:
-            ExtractorUnavailable: the server is away or busy, the model is left alone or gave what
-                cannot be used, or it failed on this picture.
+            ExtractorAway: the server is away or busy, or the model is left alone.
+            ExtractorUnavailable: it gave what cannot be used, failed on this picture, or was too slow.
         """
         async with self._slots:
             self._refuse_if_open()
@@ -91,7 +91,7 @@ class TritonExtractor(Extractor):
 
     def _refuse_if_open(self) -> None:
         if (reason := self.unavailable()) is not None:
-            raise ExtractorUnavailable(reason)
+            raise ExtractorAway(reason)
 
     async def _probe(self) -> str:
         """Ask for the version alone. Who does not even answer that is left alone at once."""
@@ -103,7 +103,7 @@ class TritonExtractor(Extractor):
             answer = await self._client.ask(self.name, jpeg, self._outputs)
         except TritonFailed as error:
             self._count(error, probing)
-            raise ExtractorUnavailable(f"{self.name} at {error}") from None
+            raise self._without_answer(error) from None
         except ValueError as error:
             self._answered()
             raise self._gave(error) from None
@@ -119,6 +119,15 @@ class TritonExtractor(Extractor):
             str(error), for_sure=probing or kind is Kind.ABSENT
         ):
             logger.warning("%s at %s: it is left alone, and tried again now and then", self.name, error)
+
+    def _without_answer(self, error: TritonFailed) -> ExtractorUnavailable:
+        """One answer that is late may be the picture's fault; after several nobody is asked any more."""
+        reason = f"{self.name} at {error}"
+        if error.failing.kind is Kind.PICTURE:
+            return ExtractorUnavailable(reason)
+        if error.failing.kind is Kind.SLOW and self._breaker.refusal is None:
+            return ExtractorUnavailable(reason)
+        return ExtractorAway(reason)
 
     def _answered(self) -> None:
         if self._breaker.answered():
