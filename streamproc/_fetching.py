@@ -16,6 +16,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
 from faust.types import TP
 
+from streamproc._committed import check_answers
 from streamproc.ledger import Record
 
 
@@ -57,6 +58,11 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
         self._assignment: object = None
         # Made on first use: it belongs to this thread's loop, which does not run yet.
         self._fetch_lock: asyncio.Lock | None = None
+
+    async def on_start(self) -> None:
+        """Start aiokafka's consumer."""
+        await super().on_start()
+        check_answers(self._ensure_consumer()._coordinator)
 
     def take(self, fetched: Fetched, tp: TP) -> bool:
         """Take records over. False when they are void: a rebalance or a seek came in between."""

@@ -376,7 +376,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"settings file {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"settings file {file} is not TOML: {error}") from None
 
 
@@ -386,7 +386,7 @@ def _assign(tree: dict[str, Any], path: list[str], value: str, name: str) -> Non
     if value[:1] in "[{" and value and path[-1] not in _NEVER_TOML:
         try:
             parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise SettingsError(f"{name}: {value!r} is not a TOML list or table: {error}") from None
     for part in path[:-1]:
         child = tree.setdefault(part, {})

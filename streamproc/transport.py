@@ -25,6 +25,7 @@ from faust.types import TP
 
 from streamproc._batch_consumer import BatchConsumer
 from streamproc._batches import BatchSchema, Fetching, Progress
+from streamproc.broker.header_names import escape_header_names
 from streamproc.errors import SettingsError
 from streamproc.ledger import Batch, Record
 
@@ -70,4 +71,5 @@ def install(app: Any, fetching: Fetching) -> None:
         raise SettingsError(
             "Faust's stream_wait_empty is False, expected True: a rebalance has to wait for started batches"
         )
+    escape_header_names()
     app.transport = BatchTransport(app.conf.broker_consumer, app, fetching)

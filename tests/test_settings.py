@@ -102,6 +102,7 @@ def test_the_environment_names_the_file_and_lists_are_toml(file: Path) -> None:
         ("topics.posts=a b", "String should match pattern"),
         ('routes=[{primary="a", shadow=[{plugin="a"}]}]', "other than the primary"),
         ("routes=[", "not a TOML list"),
+        ("routes=" + "[" * 5_000, "not a TOML list"),
         ("vision.user_agent=a\nHost: b", "vision.user_agent: String should match"),
         ('vision.extractors=["ocr"]', "vision.extractors: Input should be a valid string"),
         ("vision.extractors=triton", "expected local, or triton://HOST:PORT"),
@@ -139,7 +140,13 @@ def test_a_mistyped_variable_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"), [(None, "No such file"), (b"[kafka", "is not TOML"), (b"\xff", "is not TOML")]
+    ("content", "complaint"),
+    [
+        (None, "No such file"),
+        (b"[kafka", "is not TOML"),
+        (b"\xff", "is not TOML"),
+        (b"a = " + b"[" * 100_000, "is not TOML"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, complaint: str) -> None:
     path = tmp_path / "s.toml"

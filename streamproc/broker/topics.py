@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streamproc.broker.link import Link
@@ -96,18 +97,37 @@ def create_topics(settings: Settings) -> list[TopicState]:
     return states
 
 
+def _cleanup_policies(client: Any, names: Sequence[str]) -> dict[str, list[str]]:
+    """How the broker cleans up each topic, maybe in two ways; left out where we may not know."""
+    if not names:
+        return {}
+    asked = [ConfigResource("topic", name, ["cleanup.policy"]) for name in names]
+    told = client.describe_configs(asked, config_filter="all").get("topic", {})
+    found = {name: told.get(name, {}).get("cleanup.policy") for name in names}
+    return {name: str(config["value"]).split(",") for name, config in found.items() if config}
+
+
 def check_topics(settings: Settings) -> list[TopicState]:
     """Compare what is there with what the settings want.
 
     Raises:
         BrokerError: no broker answers, or it refuses.
     """
+    wanted = wanted_topics(settings)
     with admin_client(Link.of(settings.kafka)) as client:
         found = {t["name"]: len(t["partitions"]) for t in client.describe_topics()}
+        policies = _cleanup_policies(client, [name for name in wanted if name in found])
     states = []
-    for name in wanted_topics(settings):
+    for name, configs in wanted.items():
+        policy = configs.get("cleanup.policy", "delete")
         if name not in found:
             states.append(TopicState(name, 0, "missing", "run `streamproc topics create`"))
+        elif policy not in policies.get(name, [policy]):
+            fault = (
+                f"cleanup.policy is {','.join(policies[name])}, expected {policy}: change it with "
+                "kafka-configs --alter, or set topics.compacted"
+            )
+            states.append(TopicState(name, found[name], "there", fault))
         elif found[name] < settings.topics.partitions:
             fault = f"has {found[name]} partitions, topics.partitions is {settings.topics.partitions}"
             states.append(TopicState(name, found[name], "there", fault))

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamproc.broker.connecting import partitions_of_topics
+from streamproc.broker.header_names import escape_header_names
 from streamproc.broker.link import Link
 from streamproc.broker.refusals import refusal
 from streamproc.errors import BrokerError
@@ -43,6 +44,7 @@ class TopicReader:
         self._consumer: Any = None
 
     async def __aenter__(self) -> TopicReader:
+        escape_header_names()
         consumer = AIOKafkaConsumer(
             **self._link.arguments(),
             enable_auto_commit=False,
@@ -126,9 +128,4 @@ class TopicReader:
         except KafkaError as error:
             raise refusal(error, self._link) or BrokerError(
                 f"Kafka at {self._link.told}: {what} cannot be read: {error!r}"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise BrokerError(
-                f"{what}, or a little behind it: a message cannot be read, a header's name is not UTF-8; "
-                "docs/delivery.md says what can be done"
             ) from error

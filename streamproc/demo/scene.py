@@ -10,7 +10,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer
 
 from streamproc.broker.link import Link
-from streamproc.deadletters import PREFIX
+from streamproc.deadletters.marks import is_mark
+from streamproc.deadletters.stored import StoredLetter
 from streamproc.entities import TAGGED_POST, Revision, TaggedPost
 from streamproc.errors import PostError
 from streamproc.ledger import Record
@@ -61,12 +62,10 @@ class Scene:
             self._remember_post(Revision(record.partition, record.offset), record.value)
         elif record.topic == self.topics.entities and record.value:
             self._end(self._tagged_row(name, TAGGED_POST.validate_json(record.value)))
-        elif record.topic == self.topics.deadletters:
-            headers = dict(record.headers)
-            error = headers.get(PREFIX + "exception", b"?").decode()
-            message = headers.get(PREFIX + "message", b"").decode("utf-8", "replace")
+        elif record.topic == self.topics.deadletters and not is_mark(record):
+            letter = StoredLetter.read(record)
             text = (record.value or b"").decode("utf-8", "replace")
-            self._end(Row(name, text[:200], None, dead=f"{error}: {message}"))
+            self._end(Row(name, text[:200], None, dead=f"{letter.error or '?'}: {letter.message or ''}"))
 
     def rate(self) -> float:
         """Posts a second, from the first post to the last one that ended."""

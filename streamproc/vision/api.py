@@ -115,9 +115,9 @@ class CacheCounts:
     """Totals since the start of this process.
 
     `hits`, `misses`: outcomes that were known or not. `unreadable`: values that could not be decoded
-    and were deleted. `too_large`: values that were not kept for their size. `refused`: writes that
-    the server had no room for. `errors`: requests that failed; `away`: whether the last one did.
-    `waited`: how often another worker was looking at the same, and was waited for.
+    and were deleted. `too_large`: values that were not kept, or not fetched, for their size. `refused`:
+    writes that the server had no room for. `errors`: requests that failed; `away`: whether the last one
+    did. `waited`: how often another worker was looking at the same, and was waited for.
     """
 
     hits: int = 0

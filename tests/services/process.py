@@ -47,6 +47,11 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
+def tied(command: Sequence[str]) -> list[str]:
+    """The command as a process that dies with this one."""
+    return [sys.executable, "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+
+
 class Server:
     """A running server. Use as a context manager.
 
@@ -61,19 +66,24 @@ class Server:
         self, command: Sequence[str], folder: Path, ready: Callable[[], bool], seconds: float = 60
     ) -> None:
         self.log = folder / "output.log"
-        with self.log.open("wb") as log:
+        self.log.write_bytes(b"")
+        self._command = tied(command)
+        self._ready = ready
+        self._seconds = seconds
+        self.start()
+
+    def start(self) -> None:
+        """Start it, in the same folder as before where it ran already."""
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _DIE_WITH_PARENT, str(os.getpid()), *command],
-                cwd=folder,
+                self._command,
+                cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._wait(ready, seconds)
-
-    def _wait(self, ready: Callable[[], bool], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not ready():
+        deadline = time.monotonic() + self._seconds
+        while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 tail = self.log.read_text(errors="replace")[-3000:]
@@ -89,6 +99,11 @@ class Server:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self._process.kill()
+        self._process.wait()
 
     def stop(self) -> None:
         """End it: asked first, killed when it does not listen."""

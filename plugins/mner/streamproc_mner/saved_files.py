@@ -64,7 +64,7 @@ def read_json(path: Path) -> Any:
     present(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PluginError(f"{path}: not readable as JSON: {error}") from error
 
 

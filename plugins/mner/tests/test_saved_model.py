@@ -81,7 +81,9 @@ def test_a_wrong_config_is_refused(copy: Path, changes: dict[str, object], messa
         _load(copy)
 
 
-@pytest.mark.parametrize("content", ["{", '{"a": 1}', '["B-PER", "O", "I-PER"]', '["O", "B-PER"]'])
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "{", '{"a": 1}', '["B-PER", "O", "I-PER"]', '["O", "B-PER"]']
+)
 def test_wrong_labels_are_refused(copy: Path, content: str) -> None:
     (copy / "labels.json").write_text(content)
     with pytest.raises(PluginError, match=r"labels\.json"):

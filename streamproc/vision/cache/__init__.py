@@ -32,18 +32,18 @@ def open_cache(
         ttl_s: how long what was seen is kept, and where URLs led.
         failure_ttl_s: how long a failure is kept.
         max_bytes: bound of the memory of `memory://`.
-        max_value_bytes: what is larger, encoded, is not kept.
+        max_value_bytes: what is larger, encoded, is neither kept nor fetched.
         timeout_s: for connecting to Redis and for each of its answers.
         lease_s: how long other workers wait for one that died while it looked.
 
     Raises:
         SettingsError: another kind of URL, or one that cannot be read.
     """
-    store = _open_store(url or "memory://", max_bytes, timeout_s, lease_s)
+    store = _open_store(url or "memory://", max_bytes, max_value_bytes, timeout_s, lease_s)
     return VisualCache(store, ttl_s=ttl_s, failure_ttl_s=failure_ttl_s, max_value_bytes=max_value_bytes)
 
 
-def _open_store(url: str, max_bytes: int, timeout_s: float, lease_s: float) -> Store:
+def _open_store(url: str, max_bytes: int, max_value_bytes: int, timeout_s: float, lease_s: float) -> Store:
     if url == "memory://":
         return MemoryStore(max_bytes)
     # Not at the top: who remembers in this process does without the client.
@@ -54,4 +54,4 @@ def _open_store(url: str, max_bytes: int, timeout_s: float, lease_s: float) -> S
 
     client = connect(url, timeout_s)
     kind = ClusterStore if isinstance(client, RedisCluster) else RedisStore
-    return kind(client, lease_s=lease_s, deadline_s=_PATIENCE * timeout_s)
+    return kind(client, max_value_bytes=max_value_bytes, lease_s=lease_s, deadline_s=_PATIENCE * timeout_s)

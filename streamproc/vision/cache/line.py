@@ -120,7 +120,7 @@ class Line:
             if isinstance(answer, NoScriptError) and request.in_full is not None:
                 self._waiting.append(_Request(request.in_full, request.answer))
                 continue
-            if isinstance(answer, Exception):
+            if isinstance(answer, Exception) and not _is_of_another_type(answer):
                 if _refused(answer):
                     self._counts.refused += 1
                 else:
@@ -146,6 +146,11 @@ def _refused(error: Exception) -> bool:
     if isinstance(error, OutOfMemoryError):
         return True
     return isinstance(error, ResponseError) and any(sign in str(error) for sign in _TAKES_NO_WRITES)
+
+
+def _is_of_another_type(error: Exception) -> bool:
+    """Whether somebody put another type of value under the key: then nothing is known there."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def _told(error: Exception) -> str:

@@ -103,6 +103,41 @@ async def test_another_type_of_value_under_a_key_is_not_known_and_is_overwritten
     assert cache.counts.errors == 0
 
 
+@pytest.mark.parametrize("where", ["url", "picture"])
+async def test_a_value_that_is_too_large_is_not_fetched_and_is_overwritten(
+    opened: OpenCache, redis: Redis, redis_url: str, digest: str, url: str, where: str
+) -> None:
+    async def sent() -> int:
+        return int((await redis.info("stats"))["total_net_output_bytes"])
+
+    cache = opened(redis_url, max_value_bytes=1000)
+    await cache.put_url(url, UrlEntry(1.0, digest))
+    await redis.set(url_key(url) if where == "url" else picture_key(digest, "ocr"), bytes(10_000_000))
+    await cache.recall("https://pictures.example/warm", ["ocr"])
+    before = await sent()
+    found = await cache.recall(url, ["ocr"])
+    assert found == (Recalled() if where == "url" else Recalled(UrlEntry(1.0, digest)))
+    assert await cache.get(digest, ["ocr"]) == {}
+    async with cache.turn(digest, "ocr") as known:
+        assert known is None
+    assert await sent() - before < 50_000
+    assert cache.counts.too_large == (1 if where == "url" else 2)
+
+    await cache.put_url(url, UrlEntry(2.0, digest))
+    await cache.put(digest, "ocr", OCR)
+    assert await cache.recall(url, ["ocr"]) == Recalled(UrlEntry(2.0, digest), {"ocr": OCR})
+    assert cache.counts.errors == 0
+
+
+async def test_a_value_of_just_the_size_that_is_taken_is_fetched(
+    opened: OpenCache, redis: Redis, redis_url: str, digest: str
+) -> None:
+    await opened(redis_url).put(digest, "ocr", OCR)
+    size = await redis.strlen(picture_key(digest, "ocr"))
+    assert await opened(redis_url, max_value_bytes=size).get(digest, ["ocr"]) == {"ocr": OCR}
+    assert await opened(redis_url, max_value_bytes=size - 1).get(digest, ["ocr"]) == {}
+
+
 async def test_keys_of_one_picture_share_a_slot(opened: OpenCache, redis: Redis, redis_url: str) -> None:
     cache = opened(redis_url)
     async with cache.turn("abc", "ocr:1"):

@@ -85,7 +85,7 @@ async def test_what_cannot_be_written_costs_nobody_a_look(
     assert len(caplog.records) == 2
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x80\x04damaged", b"\x02w{", b"{}" * 50_000])
+@pytest.mark.parametrize("damage", [b"\x80\x04damaged", b"\x02w{", b"{}" * 50_000])
 async def test_what_cannot_be_read_is_deleted_and_not_known(
     cache: VisualCache, digest: str, url: str, damage: bytes
 ) -> None:
@@ -99,6 +99,15 @@ async def test_what_cannot_be_read_is_deleted_and_not_known(
     assert await cache.recall(url, ["ocr:1"]) == Recalled()
     assert await store.get([url_key(url)]) == [None]
     assert cache.counts.unreadable == 2
+
+
+async def test_an_empty_value_is_not_known(cache: VisualCache, digest: str, url: str) -> None:
+    await cache._store.put(picture_key(digest, "ocr:1"), b"", 60)
+    await cache._store.put(url_key(url), b"", 60)
+    assert await cache.recall(url, ["ocr:1"]) == Recalled()
+    assert await cache.get(digest, ["ocr:1"]) == {}
+    async with cache.turn(digest, "ocr:1") as known:
+        assert known is None
 
 
 async def test_an_entry_without_a_readable_digest_leads_nowhere(cache: VisualCache, url: str) -> None:
