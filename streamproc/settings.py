@@ -278,7 +278,7 @@ class PluginSettings(_Section):
     device: str = "cpu"
     config: dict[str, Any] = Field(default_factory=dict)
     isolation: Literal["thread", "process"] = Field(
-        default="thread", description="where the model runs: in the worker, or in a process of its own"
+        default="process", description="where the model runs: in a process of its own, or in the worker"
     )
     deadline_s: float = Field(
         default=60.0, gt=0, le=3600, description="for tagging a batch, in a process of its own"
@@ -292,7 +292,7 @@ class PluginSettings(_Section):
         given = [name for name in ("deadline_s", "memory_mb") if name in self.model_fields_set]
         if self.isolation == "thread" and given:
             raise ValueError(
-                f'{" and ".join(given)}: nobody can end a thread, set isolation = "process" too'
+                f'{" and ".join(given)}: nobody can end a thread, leave out isolation = "thread"'
             )
         return self
 

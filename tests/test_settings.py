@@ -83,7 +83,10 @@ def test_the_environment_names_the_file_and_lists_are_toml(file: Path) -> None:
         ('routes=[{look="uncertain(2)"}]', "expected always, never or uncertain(T)"),
         ('routes=[{when={text="("}}]', "not a regular expression"),
         ('routes=[{when={plattform=["x"]}}]', "did you mean platform?"),
-        ("plugins.x.memory_mb=512", 'memory_mb: nobody can end a thread, set isolation = "process" too'),
+        (
+            'plugins.x={isolation="thread", memory_mb=512}',
+            'memory_mb: nobody can end a thread, leave out isolation = "thread"',
+        ),
         ("plugins.x.isolation=proces", "plugins.x.isolation: Input should be 'thread' or 'process'"),
         ("kafka=1", "kafka: expected a table"),
         ("vision.modalities=ocr", "vision.modalities: expected a list"),

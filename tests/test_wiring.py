@@ -10,7 +10,7 @@ async def test_every_plugin_of_the_routes_is_loaded_once() -> None:
         {"primary": "capitals", "shadow": [{"plugin": "mine"}]},
     ]
     plugins = {
-        "mine": PluginSettings(plugin="capitals", isolation="process"),
+        "mine": PluginSettings(plugin="capitals", isolation="thread"),
         "unused": PluginSettings(plugin="nowhere"),
     }
     settings = Settings.model_validate({"plugins": plugins, "routes": routes})

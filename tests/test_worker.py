@@ -280,7 +280,6 @@ async def test_a_plugin_that_crashes_on_one_post_in_fifty_costs_these_posts_and_
     stream = deploy(
         **{
             "plugins.bad.plugin": "misbehaving:MisbehavingPlugin",
-            "plugins.bad.isolation": "process",
             "routes": '[{primary="bad", look="never"}]',
         }
     )

@@ -52,7 +52,7 @@ class ChildProcess:
         process: that was started.
         connection: to it.
         name: the plugin's.
-        settings: its limits.
+        limits: of time and memory.
 
     Attributes:
         loaded: whether it has said that its model is loaded.
@@ -64,19 +64,19 @@ class ChildProcess:
         process: subprocess.Popen[bytes],
         connection: socket.socket,
         name: str,
-        settings: PluginSettings,
+        limits: PluginSettings,
     ) -> None:
         self.loaded = False
         self.batches = 0
         self._process = process
         self._connection = connection
         self._name = name
-        self._deadline_s = settings.deadline_s
-        self._memory_mb = settings.memory_mb
-        connection.settimeout(_WATCH_S if settings.memory_mb is None else _WATCH_MEMORY_S)
+        self._deadline_s = limits.deadline_s
+        self._memory_mb = limits.memory_mb
+        connection.settimeout(_WATCH_S if limits.memory_mb is None else _WATCH_MEMORY_S)
 
     @classmethod
-    def spawn(cls, name: str, settings: PluginSettings) -> ChildProcess:
+    def spawn(cls, name: str, settings: PluginSettings | None = None) -> ChildProcess:
         """Start a process that loads a plugin; `facts` waits for it.
 
         On Linux it dies with the calling thread.
@@ -101,7 +101,7 @@ class ChildProcess:
             except OSError as error:
                 ours.close()
                 raise PluginError(f"plugin {name!r}: its process does not start: {error}") from None
-        child = cls(process, ours, name, settings)
+        child = cls(process, ours, name, settings or PluginSettings())
         with suppress(ChildLost):  # `facts` says so
             child._send(Order(name, settings, logging.getLogger().getEffectiveLevel()))
         return child

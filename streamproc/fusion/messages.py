@@ -28,7 +28,7 @@ class Order:
     """The first message to the process: what to load, and how much to log."""
 
     name: str
-    settings: PluginSettings
+    settings: PluginSettings | None
     log_level: int
 
 

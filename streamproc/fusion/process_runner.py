@@ -24,10 +24,10 @@ class ProcessRunner(Runner):
 
     Args:
         name: that routes use.
-        settings: the entry of `[plugins]`.
+        settings: the entry of `[plugins]`, where there is one.
     """
 
-    def __init__(self, name: str, settings: PluginSettings) -> None:
+    def __init__(self, name: str, settings: PluginSettings | None) -> None:
         self._name = name
         self._supervised = Supervised(name, settings)
         self._thread = DaemonThread(f"plugin-{name}")

@@ -30,13 +30,14 @@ class Supervised:
 
     Args:
         name: that routes use.
-        settings: the entry of `[plugins]`.
+        settings: the entry of `[plugins]`, where there is one.
         backoff_s: pause after the first failed start; each further one is about twice as long.
     """
 
-    def __init__(self, name: str, settings: PluginSettings, *, backoff_s: float = 0.5) -> None:
+    def __init__(self, name: str, settings: PluginSettings | None, *, backoff_s: float = 0.5) -> None:
         self._name = name
         self._settings = settings
+        self._memory_mb = settings.memory_mb if settings is not None else None
         self._backoff_s = backoff_s
         self._child: ChildProcess | None = None
         self._facts: PluginFacts | None = None
@@ -53,7 +54,7 @@ class Supervised:
         Raises:
             PluginError: it cannot be loaded; says why.
         """
-        if self._settings.memory_mb is not None and sys.platform != "linux":
+        if self._memory_mb is not None and sys.platform != "linux":
             raise PluginError(f"plugins.{self._name}.memory_mb is kept on Linux only: leave it out")
         try:
             self._facts = self._load(self._spawn())
@@ -85,7 +86,7 @@ class Supervised:
         if (held := child.swollen()) is not None:
             logger.warning(
                 "plugin %r holds %d MB after a batch, memory_mb is %d: its process is replaced",
-                self._name, held, self._settings.memory_mb,
+                self._name, held, self._memory_mb,
             )  # fmt: skip
             self._replace()
         return [

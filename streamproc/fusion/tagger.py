@@ -51,7 +51,7 @@ class Tagger:
         Raises:
             PluginError: says which plugin, and what to do.
         """
-        if settings is not None and settings.isolation == "process":
+        if settings is None or settings.isolation == "process":
             runner = ProcessRunner(name, settings)
             return cls(await runner.start(), runner, batching)
         loaded = await run_in_daemon_thread(load_plugin, name, settings)
