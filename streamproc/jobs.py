@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol
 
 from streamproc.deadletters import DeadLetter, attempts_before, first_read
-from streamproc.entities import TaggedPost, Timings
+from streamproc.entities import Revision, TaggedPost, Timings
 from streamproc.errors import PicturesUnavailable, PluginFailed, StreamprocError
 from streamproc.fusion.api import FusionInput, Need, Tagging
 from streamproc.fusion.tagger import Tagger
@@ -67,9 +67,13 @@ class Job:
         self.batch = batch
         self._index = index
         self.record = record = batch[index]
-        headers = dict(record.headers) if record.headers else {}
-        self.revision = first_read(headers, record.partition, record.offset)
-        self.attempts = attempts_before(headers) + 1
+        if record.headers:
+            headers = dict(record.headers)
+            self.revision = first_read(headers, record.partition, record.offset)
+            self.attempts = attempts_before(headers) + 1
+        else:
+            self.revision = Revision(record.partition, record.offset)
+            self.attempts = 1
         self.read_at = read_at
         self.message: Post | Deletion | None = None
         self.turn: asyncio.Event | None = None

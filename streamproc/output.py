@@ -22,7 +22,7 @@ class Evidence:
     visuals: Mapping[Modality, Visual]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Output:
     """One object to publish, with what it was made from.
 

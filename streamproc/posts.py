@@ -7,6 +7,7 @@ bytes, once; everything behind it works on the frozen models.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -96,7 +97,7 @@ class Post(_Wire):
     sensitive: bool = False
     source: Source | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Kafka key, `platform:id`: all that happens to one post stays in one partition."""
         return f"{self.platform}:{self.id}"
@@ -120,7 +121,7 @@ class Deletion(_Wire):
     ingested_at: Timestamp | None = None
     source: Source | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Kafka key, `platform:id`, the same as the post's."""
         return f"{self.platform}:{self.id}"
@@ -143,7 +144,7 @@ Message = Annotated[
 """What the `posts` topic carries: a union on `op`, which defaults to create."""
 
 MESSAGE: Final[TypeAdapter[Post | Deletion]] = TypeAdapter(Message)
-_POST: Final = TypeAdapter(Post)
+_VALIDATE_POST: Final = TypeAdapter(Post).validator.validate_json
 
 
 def parse(raw: bytes | None) -> Post | Deletion:
@@ -159,7 +160,7 @@ def parse(raw: bytes | None) -> Post | Deletion:
     if not raw:
         raise MalformedPost("empty message: expected a JSON object with platform, id and text")
     try:
-        message: Post | Deletion = _POST.validate_json(raw)
+        message: Post | Deletion = _VALIDATE_POST(raw)
     except ValidationError:
         # The common case pays for one validation only; what failed it is looked at again with care.
         message = _parse_slowly(raw)
