@@ -275,6 +275,24 @@ async def test_posts_in_flight_are_bounded(kafka: Kafka, name: str, tmp_path: Pa
     assert sorted(rig.values) == list(range(1000))
 
 
+async def test_a_partition_with_much_to_read_does_not_starve_another(
+    kafka: Kafka, name: str, tmp_path: Path
+) -> None:
+    await kafka.create(name, 2)
+    many, few = 8_000, 20
+    async with BatchProducer(Link(kafka.bootstrap)) as producer:
+        for partition, numbers in ((0, range(many)), (1, range(many, many + few))):
+            await producer.send(
+                [Outgoing(name, b"key", b"%-1000d" % n, partition=partition) for n in numbers]
+            )
+    rig = Rig(make_app(kafka.bootstrap, name, tmp_path, Fetching(2000)), name)
+    rig.on_batch = Batch.done_all
+    async with started(rig.app):
+        await rig.fetched(many + few)
+    last_of_few = max(rig.values.index(n) for n in range(many, many + few))
+    assert last_of_few < many / 2, "a fetch brings a megabyte of each partition, and each has its turn"
+
+
 async def test_a_slow_handler_keeps_its_partitions(kafka: Kafka, name: str, tmp_path: Path) -> None:
     """No fetch for longer than max_poll_interval, while posts finish one by one."""
     await kafka.create(name, 1)
