@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import gettempdir
@@ -91,20 +91,20 @@ class Worker:
         self._ended.set()
 
     async def start(self) -> None:
-        """Load the plugins, connect, and join the group: models come first, partitions after."""
+        """Load the plugins and connect; then join the group: partitions come to who can work on them."""
         settings = self._settings
         if settings.health.listen:
             port = await self._stack.enter_async_context(
                 health_server(settings.health.listen, self.watching)
             )
             logger.info("health: http://%s:%d/ready", settings.health.listen.rpartition(":")[0], port)
-        taggers, servers = await asyncio.gather(
-            self._stack.enter_async_context(open_taggers(settings)), triton_notices(settings.vision)
+        producer = BatchProducer(self._link)
+        taggers, servers, _ = await _together(
+            self._stack.enter_async_context(open_taggers(settings)),
+            triton_notices(settings.vision),
+            self._connect(producer),
         )
         self.notices = (*dict.fromkeys(t.notice for t in taggers.values() if t.notice), *servers)
-        await require_topics(settings, needed_topics(settings))
-        producer = BatchProducer(self._link)
-        await self._stack.enter_async_context(producer)
         sink = KafkaSink(producer, settings.topics)
         self.pipeline = await self._stack.enter_async_context(
             open_pipeline(
@@ -120,6 +120,10 @@ class Worker:
             asyncio.create_task(self._watch_progress(self.pipeline), name="watch-progress"),
         )
         await self._app.start()
+
+    async def _connect(self, producer: BatchProducer) -> None:
+        await require_topics(self._settings, needed_topics(self._settings))
+        await self._stack.enter_async_context(producer)
 
     async def wait(self) -> None:
         """Until somebody asks for the end, or the work cannot go on."""
@@ -232,6 +236,17 @@ class Worker:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._watchers, *self._running, return_exceptions=True)
+
+
+async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """The results of all; where one fails, none goes on behind the caller's back."""
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _spare_the_garbage_collector() -> None:
