@@ -258,6 +258,7 @@ async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
     stream = deploy(
         **{
             "plugins.hanging.plugin": "hanging:Hanging",
+            "plugins.hanging.isolation": "thread",
             "routes": '[{primary="hanging"}]',
             "limits.drain_s": "1",
         }

@@ -110,6 +110,7 @@ async def test_a_worker_whose_posts_do_not_end_is_not_ready_and_then_exits_for_a
     stream = deploy(
         **{
             "plugins.stuck.plugin": "stuck:Stuck",
+            "plugins.stuck.isolation": "thread",
             "routes": '[{primary="stuck"}]',
             "health.listen": f"127.0.0.1:{port}",
             "health.stuck_s": "1.5",
@@ -136,6 +137,7 @@ async def test_a_plugin_that_holds_the_interpreter_ends_the_worker_too(
     stream = deploy(
         **{
             "plugins.deaf.plugin": "stuck:Deaf",
+            "plugins.deaf.isolation": "thread",
             "routes": '[{primary="deaf"}]',
             "health.stuck_s": "8",
             "health.exit_s": "8",
