@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from streamproc.deadletters import DeadLetter
 from streamproc.errors import BrokerError, OutputTooLarge, PostError
-from streamproc.feeds.ingest import Sender
 from streamproc.output import Output
 from streamproc.producing import BatchProducer, Outgoing, RecordTooLarge
 from streamproc.settings import Topics
+
+if TYPE_CHECKING:
+    from streamproc.feeds.ingest import Sender
 
 
 class KafkaSink:

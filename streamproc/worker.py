@@ -17,7 +17,6 @@ from streamproc.broker.connecting import needed_topics, require_topics
 from streamproc.broker.link import Link
 from streamproc.broker.refusals import refusal
 from streamproc.errors import BrokerError
-from streamproc.health.server import health_server
 from streamproc.health.watching import Watching
 from streamproc.kafka_sink import KafkaSink
 from streamproc.ledger import Batch
@@ -94,6 +93,8 @@ class Worker:
         """Load the plugins and connect; then join the group: partitions come to who can work on them."""
         settings = self._settings
         if settings.health.listen:
+            from streamproc.health.server import health_server  # a web server is not for every worker
+
             port = await self._stack.enter_async_context(
                 health_server(settings.health.listen, self.watching)
             )

@@ -5,26 +5,23 @@ from __future__ import annotations
 import ssl
 from typing import Any, Final
 
-from aiokafka import errors as aiokafka_errors
-from kafka import errors as kafka_errors
-
 from streamproc.broker.link import Link
 from streamproc.errors import SettingsError
 
-
-def _named(*names: str) -> tuple[type[Exception], ...]:
-    """Errors of both clients, which call them the same."""
-    found = [getattr(module, name, None) for module in (aiokafka_errors, kafka_errors) for name in names]
-    return tuple(dict.fromkeys(error for error in found if error is not None))
-
-
-_TOPIC: Final = _named("TopicAuthorizationFailedError")
-_GROUP: Final = _named("GroupAuthorizationFailedError")
-_CLUSTER: Final = _named("ClusterAuthorizationFailedError")
-_IDENTITY: Final = _named(
-    "SaslAuthenticationFailed", "SaslAuthenticationFailedError", "AuthenticationFailedError",
-    "UnsupportedSaslMechanismError", "IllegalSaslStateError", "AuthenticationMethodNotSupported",
-)  # fmt: skip
+# Errors by name: both clients call them the same, and a worker need not load the one that it does not use.
+_TOPIC: Final = frozenset({"TopicAuthorizationFailedError"})
+_GROUP: Final = frozenset({"GroupAuthorizationFailedError"})
+_CLUSTER: Final = frozenset({"ClusterAuthorizationFailedError"})
+_IDENTITY: Final = frozenset(
+    {
+        "SaslAuthenticationFailed",
+        "SaslAuthenticationFailedError",
+        "AuthenticationFailedError",
+        "UnsupportedSaslMechanismError",
+        "IllegalSaslStateError",
+        "AuthenticationMethodNotSupported",
+    }
+)
 
 
 def refusal(error: BaseException, link: Link) -> SettingsError | None:
@@ -48,23 +45,24 @@ def refusal(error: BaseException, link: Link) -> SettingsError | None:
 
 
 def _told(error: BaseException, link: Link) -> str | None:
+    names = {kind.__name__ for kind in type(error).__mro__}
     who = f"user {link.username}" if link.username is not None else "this client"
-    if isinstance(error, _IDENTITY):
+    if names & _IDENTITY:
         return (
             f"Kafka at {link.told} does not know {who}, or not with this password and {link.mechanism}: "
             "check kafka.username, kafka.password and kafka.sasl_mechanism"
         )
-    if isinstance(error, _TOPIC):
+    if names & _TOPIC:
         return (
             f"Kafka at {link.told} does not let {who} use topic {_names(error)}: grant it, or name "
             "another topic"
         )
-    if isinstance(error, _GROUP):
+    if names & _GROUP:
         return (
             f"Kafka at {link.told} does not let {who} use consumer group {_names(error)}: grant Read on "
             "the group, or set kafka.group"
         )
-    if isinstance(error, _CLUSTER):
+    if names & _CLUSTER:
         return f"Kafka at {link.told} does not let {who} do this in the cluster: grant it"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
