@@ -90,7 +90,9 @@ class OrderedSink:
     def fail(self, line: int, error: Exception, stage: str) -> None:
         """This line cannot be tagged."""
         self.failed += 1
-        told = {"type": type(error).__name__, "message": str(error), "stage": stage}
+        # What others raise may hold what UTF-8 has no bytes for.
+        message = str(error).encode(errors="replace").decode()
+        told = {"type": type(error).__name__, "message": message, "stage": stage}
         self._made.setdefault(line, []).append(orjson.dumps({"line": line, "error": told}))
 
     def end(self, line: int) -> None:

@@ -71,6 +71,8 @@ class Looks:
     ) -> dict[Modality, Visual]:
         """Look again now and then, until nobody is away. Of those who wait for the same, one tries."""
         same = frozenset(wanted)
+        if not self._waiting:
+            logger.warning("posts wait until they can be looked at (unavailable = wait): %s", reason)
         self._waiting += 1
         self._counts.waited += 1
         self._paused(f"posts wait for an extractor: {reason}")

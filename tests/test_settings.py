@@ -71,6 +71,13 @@ def test_the_environment_names_the_file_and_lists_are_toml(file: Path) -> None:
     assert settings.vision.modalities == ()
 
 
+def test_a_whole_section_can_come_from_the_environment() -> None:
+    environment = {"STREAMPROC_ROUTES": '[{primary="capitals", unavailable="wait"}]'}
+    assert load_settings(environment=environment).routes[0].unavailable == "wait"
+    with pytest.raises(SettingsError, match="plugins: expected a table"):
+        load_settings(environment={"STREAMPROC_PLUGINS": "mine"})
+
+
 @pytest.mark.parametrize(
     ("assignment", "complaint"),
     [

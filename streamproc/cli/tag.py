@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
+from streamproc.cli.interrupting import sigterm_as_interrupt
 from streamproc.cli.options import file_options, settings_from
 from streamproc.cli.whole_file import whole_file
 from streamproc.errors import SettingsError
@@ -103,7 +104,8 @@ def command(
         sink = OrderedSink(
             lambda line: stream.write(line + b"\n"), lambda output: [watch(output) for watch in watchers]
         )
-        asyncio.run(_tag(settings, feed, sink, stream.flush, advance, pictures, explained))
+        with sigterm_as_interrupt():
+            asyncio.run(_tag(settings, feed, sink, stream.flush, advance, pictures, explained))
         if page is not None:
             page.finish(sink.failed)
     if unseen.posts:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import LoadedPlugin, load_plugin
-from streamproc.fusion.messages import Batch, Order, Refusal, pack, receive, unpack
+from streamproc.fusion.messages import Answer, Batch, Order, Refusal, pack, receive, unpack
 from streamproc.fusion.runner import tag_safely
 from streamproc.vision.visuals import Missing
 
@@ -55,12 +55,16 @@ def main() -> None:
             break
         results = tag_safely(order.name, loaded.model, batch.posts, batch.explain)
         try:
-            connection.send(results)
+            connection.send(Answer(batch.number, results))
         except OSError:
             break
         except Exception as error:  # noqa: BLE001 - pickle raises whatever what it meets raises
             connection.send(Refusal(f"gave results that cannot leave its process: {error!r}"))
     loaded.model.close()
+    # What native libraries do at an interpreter's end takes long, and nobody needs it.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _try_it(loaded: LoadedPlugin) -> None:

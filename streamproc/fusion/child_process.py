@@ -18,7 +18,16 @@ from typing import Any, Final
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import PluginFacts
-from streamproc.fusion.messages import Batch, BrokenFrame, Order, Refusal, pack, receive, unpack_plain
+from streamproc.fusion.messages import (
+    Answer,
+    Batch,
+    BrokenFrame,
+    Order,
+    Refusal,
+    pack,
+    receive,
+    unpack_plain,
+)
 from streamproc.settings import PluginSettings
 
 _MEGABYTE: Final = 1024 * 1024
@@ -144,13 +153,15 @@ class ChildProcess:
         """
         self.batches += 1
         watch = partial(self._watch, monotonic() + self._deadline_s)
-        self._send(Batch(tuple(posts), explain), watch)
+        self._send(Batch(self.batches, tuple(posts), explain), watch)
         answer = self._answer(watch)
         if isinstance(answer, Refusal):
             raise UnusableAnswer(answer.why)
-        if not isinstance(answer, list) or len(answer) != len(posts):
+        if not isinstance(answer, Answer) or answer.number != self.batches:
+            raise ChildLost("gave the answer to another batch: does it fork?")
+        if len(answer.results) != len(posts):
             raise UnusableAnswer("gave no result for each post")
-        return answer
+        return answer.results
 
     def swollen(self) -> int | None:
         """Megabytes that it holds, where that is more than it may."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import API_VERSION, FusionModel, FusionPlugin, ModelPackage, Need
+from streamproc.fusion.model_checks import model_fault
 from streamproc.installed import installed, load_entry
 from streamproc.settings import PluginSettings
 from streamproc.vision.visuals import Modality
@@ -162,8 +163,10 @@ def load_plugin(name: str, settings: PluginSettings | None = None) -> LoadedPlug
         model = plugin.load(package.folder if package else None, settings.device)
     except PluginError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"plugin {name!r} failed to load its model: {error!r}") from error
+    if (fault := model_fault(model)) is not None:
+        raise PluginError(f"plugin {name!r}: {fault}")
     return LoadedPlugin(name, plugin, model, package.notice if package else "")
 
 

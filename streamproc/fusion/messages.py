@@ -34,10 +34,19 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Posts to be tagged. The answer is a list of results."""
+    """Posts to be tagged. `number` comes back with the answer."""
 
+    number: int
     posts: tuple[FusionInput, ...]
     explain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a plugin says of a batch. A plugin that forks may answer twice: the number tells."""
+
+    number: int
+    results: list[Any]
 
 
 @dataclass(frozen=True, slots=True)

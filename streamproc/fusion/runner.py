@@ -23,6 +23,9 @@ CLOSE_S: Final = 2.0
 """How long a model may take to close before it is left behind."""
 
 _SEQUENCES: Final = (tuple, list)
+_TYPE_CHARS: Final = 100
+_TOLD_CHARS: Final = 2_000
+"""Of a plugin's own error, in ours."""
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +107,8 @@ def _failed(name: str, error: BaseException) -> PluginFailed:
         told = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - an exception that cannot even be told
         told = type(error).__name__
+    if len(told) > _TOLD_CHARS:
+        told = f"{told[:_TOLD_CHARS]}... ({len(told)} characters)"
     failed = PluginFailed(f"plugin {name!r} raised {told}")
     failed.__cause__ = error
     return failed
@@ -152,12 +157,16 @@ def _entity_fault(text: str, end: int, entity: Entity) -> str | None:
         return f"entity {entity.text!r} is not at {start!r}:{stop!r}, or out of order"
     if text[start:stop] != entity.text:
         return f"entity {entity.text!r} is not at {start}:{stop}"
-    if type(entity.type) is not str or not entity.type or not _is_probability(entity.score):
-        return f"entity {entity.text!r}: expected a type and a score from 0 to 1"
+    if type(entity.type) is not str or not 0 < len(entity.type) <= _TYPE_CHARS:
+        return f"entity {entity.text!r}: expected a type, of up to {_TYPE_CHARS} characters"
+    if not _is_probability(entity.score):
+        return f"entity {entity.text!r}: expected a score from 0 to 1"
     entity.type.encode()  # what cannot be written as UTF-8 must not get as far as the output
     return None
 
 
 def _is_probability(value: object) -> bool:
     """Whether it is one of Python's own numbers, from 0 to 1: numpy's are not written to JSON."""
-    return isinstance(value, float | int) and 0.0 <= value <= 1.0
+    return (
+        isinstance(value, float | int) and value is not True and value is not False and 0.0 <= value <= 1.0
+    )

@@ -50,8 +50,8 @@ def load_settings(
         file = Path(named)
     tree = _read_file(file) if file is not None else {}
     for name, value in environment.items():
-        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
-            path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if name.startswith(ENVIRONMENT_PREFIX) and (len(path) > 1 or path[0] in Settings.model_fields):
             _assign(tree, path, value, name)
         elif fault := _meant_with_two_underscores(name):
             raise SettingsError(fault)

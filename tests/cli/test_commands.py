@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from streamproc.cli.main import BUILT_IN
 from streamproc.entities import TAGGED_POST
+from streamproc.local import OrderedSink
 from tests.services.triton import Triton
 
 
@@ -32,6 +35,31 @@ not json
 {"platform": "test", "id": "2", "text": "x\\u0000"}
 {"platform": "test", "id": "3", "text": ""}
 """
+
+
+def test_an_error_that_cannot_be_written_as_utf8_is_told_all_the_same() -> None:
+    lines: list[bytes] = []
+    sink = OrderedSink(lines.append)
+    sink.expect(1)
+    sink.fail(1, ValueError("a\ud800b"), "fuse")
+    sink.end(1)
+    assert json.loads(lines[0])["error"]["message"] == "a?b"
+
+
+def test_a_tag_that_is_ended_leaves_no_draft_behind(tmp_path: Path) -> None:
+    command = ["tag", "-", "--plugin", "capitals", "--output", str(tmp_path / "out.jsonl")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamproc", *command], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdin is not None
+    process.stdin.write(POSTS)
+    process.stdin.flush()
+    deadline = time.monotonic() + 60
+    while not any(draft.stat().st_size for draft in tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_imports_nothing_that_takes_time() -> None:

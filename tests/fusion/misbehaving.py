@@ -114,6 +114,12 @@ def _scribble(_: str) -> None:
             os.write(descriptor, b"x" * 64)
 
 
+def _fork(_: str) -> None:
+    """Both processes go on and answer; the other one first."""
+    if pid := os.fork():
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
+
 def _orphan(file: str) -> None:
     if os.fork() == 0:
         Path(file).write_text(str(os.getpid()))
@@ -132,6 +138,7 @@ _DEEDS: dict[str, Callable[[str], object]] = {
     "allocate": lambda _: [os.urandom(MEGABYTE) * 8 for _ in range(PLENTY // 8)],
     "print": _print,
     "scribble": _scribble,
+    "fork": _fork,
     "orphan": _orphan,
 }
 

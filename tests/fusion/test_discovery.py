@@ -31,6 +31,38 @@ class ExplodingPlugin(CapitalsPlugin):
         raise ValueError("no such weights")
 
 
+class QuittingPlugin(CapitalsPlugin):
+    """Ends the process that loads it."""
+
+    def load(self, model_dir: Path | None, device: str) -> FusionModel:
+        raise SystemExit(0)
+
+
+def _loads(**facts: object) -> type[CapitalsPlugin]:
+    """A plugin whose model says these things of itself."""
+
+    class Plugin(CapitalsPlugin):
+        def load(self, model_dir: Path | None, device: str) -> FusionModel:
+            model = super().load(model_dir, device)
+            vars(model).update(facts)
+            return model
+
+    return Plugin
+
+
+class EmptyPlugin(CapitalsPlugin):
+    """Gives no model."""
+
+    def load(self, model_dir: Path | None, device: str) -> FusionModel:
+        return None  # type: ignore[return-value]
+
+
+ListPlugin = _loads(modalities=["ocr"])
+WidthPlugin = _loads(widths={"global": "2048"})
+ThresholdPlugin = _loads(look_threshold="0.3")
+VersionPlugin = _loads(model_version="\ud800")
+
+
 class HungryPlugin(CapitalsPlugin):
     """Needs a saved model."""
 
@@ -114,6 +146,12 @@ def test_a_name_that_leads_nowhere_says_what_there_is(
         ("NOT_A_PLUGIN", "expected a class derived from FusionPlugin, got 3"),
         ("OldPlugin", "written for plugin API 0, this is 1"),
         ("ExplodingPlugin", "failed to load its model: ValueError"),
+        ("QuittingPlugin", "failed to load its model: SystemExit"),
+        ("EmptyPlugin", "load gave NoneType, expected a FusionModel"),
+        ("ListPlugin", "modalities .*: expected Need by name"),
+        ("WidthPlugin", "widths .*: expected a number of dimensions"),
+        ("ThresholdPlugin", "look_threshold '0.3': expected a number from 0 to 1"),
+        ("VersionPlugin", "model_version .*: expected text"),
         ("HungryPlugin", "needs a trained model"),
     ],
 )
@@ -124,9 +162,7 @@ def test_a_plugin_that_cannot_serve_says_why(
     import types
 
     module = types.ModuleType("streamproc_test_plugins")
-    vars(module).update(
-        {name: globals()[name] for name in ("NOT_A_PLUGIN", "OldPlugin", "ExplodingPlugin", "HungryPlugin")}
-    )
+    setattr(module, attribute, globals()[attribute])
     monkeypatch.setitem(sys.modules, module.__name__, module)
     install({"it": f"streamproc_test_plugins:{attribute}"})
     with pytest.raises(PluginError, match=complaint):

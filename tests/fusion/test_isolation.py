@@ -65,6 +65,13 @@ async def test_what_only_fails_within_the_process_does_not_cost_the_process() ->
         assert model.pid == pid
 
 
+def test_a_plugin_that_forks_and_answers_twice_gives_no_post_the_tags_of_another() -> None:
+    with supervised() as model:
+        for text in ("fork Ada", "met Grace", "in Berlin", "fork Kate", "then Oslo"):
+            (result,) = model.tag(inputs(text))
+            assert names(result) == [text.split()[1]]
+
+
 def test_a_post_is_not_given_up_for_what_others_left_behind() -> None:
     with supervised() as model:
         model.tag(inputs("damage"))

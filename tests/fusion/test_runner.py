@@ -52,7 +52,10 @@ def tagging(*entities: Entity) -> Tagging:
         ([tagging("Ada")], "expected an Entity, got str"),  # type: ignore[arg-type]
         ([tagging(Entity("Ada", "PER", None, 3, 1.0))], "is not at None:3"),  # type: ignore[arg-type]
         ([tagging(Entity("Ada", b"PER", 0, 3, 1.0))], "expected a type"),  # type: ignore[arg-type]
-        ([tagging(Entity("Ada", "PER", 0, 3, float("nan")))], "expected a type"),
+        ([tagging(Entity("Ada", "PER", 0, 3, float("nan")))], "expected a score"),
+        ([tagging(Entity("Ada", "PER", 0, 3, True))], "expected a score"),
+        ([tagging(Entity("Ada", "P" * 101, 0, 3, 1.0))], "of up to 100 characters"),
+        ([Tagging((), (), True)], "uncertainty True"),
     ],
 )
 def test_a_tagging_that_breaks_the_contract_is_a_failure_that_says_how(

@@ -189,3 +189,15 @@ def test_a_teacher_that_is_no_model_is_refused_before_training(tiny_encoder: Pat
     found = CliRunner().invoke(command, run)
     assert isinstance(found.exception, PluginError)
     assert "no saved model" in str(found.exception)
+
+
+def test_a_folder_is_not_kept_by_a_run_whose_teacher_was_refused(
+    tiny_parts: Parts, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    data = write_data_set(tmp_path / "made")
+    stranger = saved(network(tiny_parts, 1), tmp_path / "teacher", tiny_encoder)
+    refused = arguments(tiny_encoder, data, tmp_path / "out", "--teacher", str(stranger))
+    found = CliRunner().invoke(command, refused)
+    assert isinstance(found.exception, InputError)
+    again = CliRunner().invoke(command, arguments(tiny_encoder, data, tmp_path / "out"))
+    assert again.exit_code == 0, again.output

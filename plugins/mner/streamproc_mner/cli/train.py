@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from streamproc.cli.interrupting import sigterm_as_interrupt
 from streamproc.errors import SettingsError
 from streamproc_mner.cli.training_options import training_options
 
@@ -87,7 +87,7 @@ def command(
     asked = Wanted(
         wanted, data, out, seed, device, precision, pictures, name or wanted.name, repair, teachers
     )
-    with _sigterm_as_interrupt(), locked(out):
+    with sigterm_as_interrupt(), locked(out):
         if again:
             start_over(out)
         try:
@@ -128,17 +128,3 @@ def _needs_torch() -> Iterator[None]:
         yield
     except ImportError as error:
         raise SettingsError(f"training needs {error.name}: pip install 'streamproc-mner[train]'") from error
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """A supervisor's stop is as good as Ctrl-C."""
-
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

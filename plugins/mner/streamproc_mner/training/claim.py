@@ -124,6 +124,12 @@ def claim(out: Path, described: Mapping[str, Any]) -> None:
         )
 
 
+def unclaim(out: Path) -> None:
+    """Give a folder back in which nothing was trained yet: what was wanted cannot be had."""
+    if not any((out / "epochs").glob("*")):
+        (out / RUN).unlink(missing_ok=True)
+
+
 def start_over(out: Path) -> None:
     """Empty the folder of a run, and of nothing else.
 

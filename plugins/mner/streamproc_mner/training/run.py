@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from streamproc.entities import View
-from streamproc.errors import InputError, SettingsError
+from streamproc.errors import InputError, SettingsError, StreamprocError
 from streamproc.vision.extracted import ExtractedPictures
 from streamproc_mner.nn.pretrained import find_encoder, find_tokenizer
 from streamproc_mner.nn.stored import WEIGHTS, check_window, save_tagger
@@ -21,7 +21,7 @@ from streamproc_mner.tagging import Encoder
 from streamproc_mner.torch_serving import encoder_of, usable_device
 from streamproc_mner.training.card import model_card
 from streamproc_mner.training.checkpoints import Checkpoints, mean_weights
-from streamproc_mner.training.claim import Wanted, claim, describe
+from streamproc_mner.training.claim import Wanted, claim, describe, unclaim
 from streamproc_mner.training.examples import Examples
 from streamproc_mner.training.judging import DEV_F1, Judging, as_served, views_of
 from streamproc_mner.training.masked_lm import pretrain
@@ -100,10 +100,11 @@ class Run:
             self._told(f"{self._finished}: this run came to its end before; --again starts over")
             return read_outcome(self._finished)
         self._tell()
+        lessons = self._lessons()
         self._pretrain()
         checkpoints = Checkpoints(self._wanted.out)
         examples = Examples(
-            self._train, self._network, self._encoder, recipe.training, seed, self._device, self._lessons()
+            self._train, self._network, self._encoder, recipe.training, seed, self._device, lessons
         )
         trainer = Trainer(
             self._network,
@@ -171,9 +172,18 @@ class Run:
         if not self._wanted.teachers:
             return None
         view: View = "text" if self._network.trains_on_both_views else "image+text"
-        return taught_by(
-            self._wanted.teachers, self._train, self._network.labels, view, str(self._device), self._told
-        )
+        try:
+            return taught_by(
+                self._wanted.teachers,
+                self._train,
+                self._network.labels,
+                view,
+                str(self._device),
+                self._told,
+            )
+        except StreamprocError:
+            unclaim(self._wanted.out)
+            raise
 
     def _fit_temperature(self) -> float:
         """On the dev posts, in every view that they were judged in."""
