@@ -1,5 +1,5 @@
 # Each target does its own set-up. `make demo` and `make test` are all that a newcomer needs.
-.PHONY: help demo test lint format bench recipes model results setup-models setup-triton triton clean
+.PHONY: help demo test lint format bench bench-scale recipes chaos fuzz model results setup-models setup-triton triton clean
 
 # The default model and what serves it: no torch.
 SERVING := -e .[demo] -e plugins/mner -e plugins/mner_tweets_sm
@@ -16,6 +16,7 @@ TRITON := nvidia-pytriton==0.7.0
 
 RUN := .venv/bin
 DEV := .venv-dev/bin
+BENCH := .venv-bench/bin
 
 help:
 	@echo "make demo    tag sample posts through an embedded broker, and watch it (options: make demo ARGS='--help')"
@@ -24,7 +25,10 @@ help:
 	@echo "make test    all tests, with real Kafka and Redis where they can be had"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   the speed figures of benchmarks/README.md"
+	@echo "make bench-scale  CPU and memory a post over partitions, workers and backlogs: ARGS=--full for a million posts"
 	@echo "make recipes teach every recipe at a tiny size; goes on where it was stopped"
+	@echo "make chaos   break what can break, and count what became of every post: make chaos OUT=folder"
+	@echo "make fuzz    give every reader of what strangers send damaged input: make fuzz SECONDS=600, or EXAMPLES=1000000"
 	@echo "make model   train the default model again: make model DATA=folder OUT=folder"
 	@echo "make results the figures of docs/results.md: make results DATA=folder OUT=folder"
 
@@ -54,11 +58,21 @@ format: .venv-dev
 	$(DEV)/ruff check --fix .
 	$(DEV)/ruff format .
 
-bench: .venv-dev
-	$(DEV)/python -m benchmarks $(ARGS)
+bench: .venv-dev .venv-bench
+	$(DEV)/python -m benchmarks --peers $(BENCH)/python $(ARGS)
+
+bench-scale: .venv-dev
+	$(DEV)/python -m benchmarks.scale $(ARGS)
 
 recipes: .venv-dev
 	@$(DEV)/python -m tests.recipes $(ARGS)
+
+chaos: .venv-dev
+	@test -n "$(OUT)" || { echo "error: make chaos OUT=folder" >&2; exit 2; }
+	@$(DEV)/python -m tests.chaos --out "$(OUT)" $(ARGS)
+
+fuzz: .venv-dev
+	@$(DEV)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(ARGS)
 
 model: .venv-dev
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "error: make model DATA=folder OUT=folder" >&2; exit 2; }
@@ -71,12 +85,19 @@ results: .venv-dev
 	$(DEV)/python tools/results.py --data "$(DATA)" --out "$(OUT)" $(ARGS)
 
 clean:
-	rm -rf .venv .venv-dev .cache
+	rm -rf .venv .venv-dev .venv-bench .cache
 
-.PHONY: .venv .venv-dev
+.PHONY: .venv .venv-dev .venv-bench
 .venv:
 	@tools/venv.sh .venv $(SERVING)
 .venv-dev:
 	@tools/venv.sh .venv-dev $(EVERYTHING)
 	@$(DEV)/pip show --quiet nvidia-pytriton 2>/dev/null || \
 		$(DEV)/pip install --quiet --disable-pip-version-check --no-deps $(TRITON)
+# What the benchmark compares, ours too: Quix Streams wants an older confluent-kafka and pydantic than the tests run with.
+.venv-bench: .venv-dev
+	@test .venv-bench/made -nt pyproject.toml -a .venv-bench/made -nt constraints.txt || { \
+		$(DEV)/python -m venv .venv-bench && \
+		grep -vE '^(confluent-kafka|pydantic|pydantic_core)==' constraints.txt >.venv-bench/constraints.txt && \
+		$(BENCH)/pip install --quiet --disable-pip-version-check -c .venv-bench/constraints.txt -e .[bench] && \
+		touch .venv-bench/made; }

@@ -30,7 +30,7 @@ class Measured:
 
 
 class Stopwatch:
-    """Wall clock and CPU of this process, from its making on."""
+    """Wall clock and CPU, from its making on: of this process, and of its children that have ended."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = monotonic(), _cpu()
@@ -41,8 +41,8 @@ class Stopwatch:
 
 
 def _cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def report(measured: Measured) -> None:
@@ -50,10 +50,16 @@ def report(measured: Measured) -> None:
     print(json.dumps(asdict(measured)), flush=True)
 
 
-def run_worker(module: str, *arguments: str) -> Measured:
-    """Run a worker as a process of its own and read what it measured."""
+def run_worker(module: str, *arguments: str, python: str = sys.executable) -> Measured:
+    """Run a worker as a process of its own and read what it measured.
+
+    Args:
+        module: what `python -m` runs.
+        arguments: of its command line.
+        python: the interpreter, whose packages it uses.
+    """
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=900, check=False
+        [python, "-m", module, *arguments], capture_output=True, text=True, timeout=900, check=False
     )
     if done.returncode:
         raise RuntimeError(f"{module} failed:\n{done.stderr[-3000:]}")

@@ -16,6 +16,8 @@ WORDS: Final = (
     "somebody tell me why trains never run on time when it rains but the view is worth every minute"
 ).split()
 JSON_BYTES: Final = 718
+BAD: Final = "raise: "
+"""How the text of a post begins on which the no-op tagger raises."""
 
 
 def make_text(random_: random.Random) -> str:
@@ -30,8 +32,14 @@ def make_text(random_: random.Random) -> str:
     return " ".join(words)
 
 
-def make_posts(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
-    """Key and value of so many posts, the same for a seed."""
+def make_posts(count: int, seed: int = 1, *, bad_every: int = 0) -> list[tuple[bytes, bytes]]:
+    """Key and value of so many posts, the same for a seed.
+
+    Args:
+        count: how many.
+        seed: of all that is random.
+        bad_every: the last of so many is one on which the no-op tagger raises; none by default.
+    """
     random_ = random.Random(seed)
     posts = []
     for number in range(count):
@@ -47,7 +55,7 @@ def make_posts(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
                 "handle": "someone.example",
                 "display_name": "Someone",
             },
-            "text": make_text(random_),
+            "text": (BAD if bad_every and not (number + 1) % bad_every else "") + make_text(random_),
             "lang": ["en"],
             "hashtags": [],
             "links": [],
@@ -57,3 +65,12 @@ def make_posts(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
         post["url"] = "https://example.org/".ljust(max(20, missing), "x")
         posts.append((f"bench:{post['id']}".encode(), json.dumps(post).encode()))
     return posts
+
+
+def renamed(posts: list[tuple[bytes, bytes]], round_: int) -> list[tuple[bytes, bytes]]:
+    """The same posts under other ids of the same length: cheap, for a topic of millions."""
+    mark = b"d%06d" % round_
+    return [(key.replace(_MARK, mark), value.replace(_MARK, mark)) for key, value in posts]
+
+
+_MARK: Final = b"did:plc"

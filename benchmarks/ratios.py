@@ -18,6 +18,17 @@ class Ratio:
     rounds: list[float]
 
     @classmethod
+    def at_most(cls, what: str, goal: float, rounds: Sequence[float]) -> Ratio:
+        """A ratio that should not be above a goal."""
+        value = median(rounds)
+        return cls(what, f"≤ {goal:g}", value <= goal, value, list(rounds))
+
+    @classmethod
+    def told_only(cls, what: str, rounds: Sequence[float]) -> Ratio:
+        """A ratio without a goal."""
+        return cls(what, "-", True, median(rounds), list(rounds))
+
+    @classmethod
     def at_least(cls, what: str, goal: float, rounds: Sequence[float]) -> Ratio:
         """A ratio that should not be below a goal."""
         value = median(rounds)
@@ -26,6 +37,6 @@ class Ratio:
 
 def told(ratio: Ratio) -> str:
     """One line."""
-    verdict = "met   " if ratio.met else "MISSED"
+    verdict = "      " if ratio.goal == "-" else "met   " if ratio.met else "MISSED"
     values = ", ".join(f"{value:.3f}" for value in ratio.rounds)
     return f"{verdict} {ratio.what:42} {ratio.value:7.3f}  goal {ratio.goal}  ({values})"
