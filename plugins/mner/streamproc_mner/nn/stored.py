@@ -123,6 +123,8 @@ def save_tagger(
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
     save_file({key: tensor.contiguous() for key, tensor in network.state_dict().items()}, weights)
+    # safetensors makes a file for its owner alone; whoever may read the folder may read the weights.
+    weights.chmod(folder.stat().st_mode & 0o666)
     write_model(
         folder,
         weights=weights,

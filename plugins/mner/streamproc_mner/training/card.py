@@ -5,23 +5,25 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from streamproc_mner.recipes.recipe import Recipe
+from streamproc_mner.training.claim import Wanted
 from streamproc_mner.training.outcome import Trained
 from streamproc_mner.training.splits import Splits
 
 
-def model_card(recipe: Recipe, name: str, splits: Sequence[Splits], trained: Trained, seed: int) -> str:
+def model_card(wanted: Wanted, splits: Sequence[Splits], trained: Trained, *, calibrated: bool) -> str:
     """The card's text.
 
     Args:
-        recipe: that was trained, with its changes.
-        name: of the model.
+        wanted: what was trained.
         splits: that it was trained on.
         trained: what came of it.
-        seed: of the run.
+        calibrated: whether a temperature was fitted.
     """
+    recipe, teachers = wanted.recipe, len(wanted.teachers)
+    taught = f", taught by {teachers} other model{'s' * (teachers > 1)}" if teachers else ""
+    scores = "are calibrated on the dev posts by one temperature" if calibrated else "are not calibrated"
     parts = [
-        f"# {name}",
+        f"# {wanted.name}",
         f"{recipe.about[:1].upper()}{recipe.about[1:]} ({recipe.name}, {recipe.paper}), served by the "
         f"plugin `{recipe.plugin}`. Finds {', '.join(recipe.types)}.",
         "## Scores",
@@ -34,13 +36,13 @@ def model_card(recipe: Recipe, name: str, splits: Sequence[Splits], trained: Tra
         parts.append(_scores("reported (used for nothing else)", trained.reported))
     parts += [
         "## Made with",
-        f"`streamproc train {shlex.quote(recipe.name)} --seed {seed}`, {trained.epochs} of "
+        f"`streamproc train {shlex.quote(recipe.name)} --seed {wanted.seed}`{taught}, {trained.epochs} of "
         f"{recipe.training.epochs} epochs{' (stopped early by hand)' if trained.stopped else ''}; kept: "
-        f"{trained.chosen}. All settings are in metrics.json.",
+        f"{trained.chosen}. All settings, encoder and teachers are in metrics.json.",
         _data(splits),
         "## Limits",
         "Measured on posts like those that it was trained on, with one seed. Other languages, times and "
-        "topics were not. Entity scores are calibrated on the dev posts by one temperature.",
+        f"topics were not. Entity scores {scores}.",
     ]
     return "\n\n".join(parts) + "\n"
 

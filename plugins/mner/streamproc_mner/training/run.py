@@ -150,7 +150,7 @@ class Run:
             self._told(
                 "nothing was found in the dev posts: more epochs, a higher learning rate, or more posts"
             )
-        temperature = self._fit_temperature()
+        temperature = self._fit_temperature() if self._dev_posts() >= _FEW else None
         reported = {} if stopped else self._report()
         folder = self._wanted.out / MODEL
         found = Trained(folder, epochs, chosen, dev, reported, stopped)
@@ -162,9 +162,9 @@ class Run:
             tokenizer=self._tokenizer,
             vocabulary=self._vocabulary if self._network.reads_vocabulary else None,
             limits=self._wanted.recipe.limits,
-            metrics=self._metrics(found, temperature),
-            card=model_card(self._wanted.recipe, self._wanted.name, self._splits, found, self._wanted.seed),
-            temperature=temperature,
+            metrics=self._metrics(found, temperature or 1.0),
+            card=model_card(self._wanted, self._splits, found, calibrated=temperature is not None),
+            temperature=temperature or 1.0,
         )
         return found
 
@@ -184,6 +184,9 @@ class Run:
         except StreamprocError:
             unclaim(self._wanted.out)
             raise
+
+    def _dev_posts(self) -> int:
+        return sum(len(splits.dev) for splits in self._splits)
 
     def _fit_temperature(self) -> float:
         """On the dev posts, in every view that they were judged in."""
@@ -259,8 +262,9 @@ class Run:
             )
             if len(splits.dev) < _FEW:
                 self._told(
-                    f"{splits.name}: {len(splits.dev)} posts are few to choose by and to calibrate on: "
-                    "what is kept is left to chance; give more, or a larger training.held_out"
+                    f"{splits.name}: {len(splits.dev)} posts are few to choose by: what is kept is left to "
+                    f"chance, and on fewer than {_FEW} in all scores are not calibrated; give more, or a "
+                    "larger training.held_out"
                 )
         reads = self._network.reads
         wanted = {*reads.kinds, *((reads.picture.modality,) if reads.picture else ())}
