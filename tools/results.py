@@ -27,6 +27,15 @@ ON_ENCODERS: Final = (
     "yu2020/bert-softmax", "yu2020/bert-crf", "chen2021/bert-crf-captions", "wang2022/bert-crf",
     "wang2022/ita-ga", "wang2022/ita-ga-cva",
 )  # fmt: skip
+LEVERS: Final = {
+    "none": (),
+    "masked-lm": ("training.mlm_epochs=3",),
+    "smoothing": ("training.label_smoothing=0.05",),
+    "longer": ("training.epochs=8", "training.averaged=6"),
+    "no-word-shapes": ("network.word_shapes=false",),
+    "no-alignment": ("network.objective=joint",),
+}
+"""What the default model's recipe was tried with and without, on a quarter of the posts."""
 ON_WORDS: Final = ("yu2020/bilstm-crf", "yu2020/cnn-bilstm-crf", "yu2020/hbilstm-crf")
 
 
@@ -88,6 +97,20 @@ def steps(data: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
     )  # fmt: skip
 
 
+def levers(data: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
+    """The default model's recipe, small, with one thing changed in each."""
+    recipe = str(PAGE.parent.parent / "plugins" / "mner_tweets_sm" / "recipe.toml")
+    small = ("training.share=0.25", "training.epochs=4", "training.averaged=3", "training.mlm_epochs=0")
+    for name, changes in LEVERS.items():
+        yield (
+            f"lever-{name}",
+            ["train", recipe, "--repair", "--seed", "13", "--precision", "bfloat16",
+             *(part for one in SETS for part in ("--data", str(data / one))),
+             *(part for change in (*small, *changes) for part in ("--set", change)),
+             "--out", str(out / "runs" / f"lever-{name}")],
+        )  # fmt: skip
+
+
 def paste(page: str, out: Path) -> str:
     """The page with what every command printed."""
 
@@ -110,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "made").mkdir(exist_ok=True)
     wide = {**os.environ, "COLUMNS": "140"}
-    for name, command in steps(options.data, options.out):
+    for name, command in (*steps(options.data, options.out), *levers(options.data, options.out)):
         kept = options.out / f"{name}.txt"
         if kept.is_file() or not name.startswith(options.only):
             continue
