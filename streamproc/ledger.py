@@ -199,13 +199,3 @@ class KeyLanes(Generic[KeyT, ItemT]):
             return lane.popleft()
         del self._lanes[key]
         return None
-
-    def drop(self, stale: Callable[[ItemT], bool]) -> int:
-        """Forget the waiting items that `stale` picks (a partition was revoked); returns how many."""
-        dropped = 0
-        for key, lane in self._lanes.items():
-            if lane:
-                kept = deque(item for item in lane if not stale(item))
-                dropped += len(lane) - len(kept)
-                self._lanes[key] = kept or None
-        return dropped

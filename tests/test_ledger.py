@@ -137,14 +137,14 @@ class LanesAgainstModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lanes: KeyLanes[str, tuple[str, int, int]] = KeyLanes()
-        self.queues: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
+        self.lanes: KeyLanes[str, tuple[str, int]] = KeyLanes()
+        self.queues: dict[str, list[tuple[str, int]]] = defaultdict(list)
         self.serial = 0
 
-    @rule(key=st.sampled_from("abc"), partition=st.integers(0, 1))
-    def arrive(self, key: str, partition: int) -> None:
+    @rule(key=st.sampled_from("abc"))
+    def arrive(self, key: str) -> None:
         self.serial += 1
-        item = (key, partition, self.serial)
+        item = (key, self.serial)
         assert self.lanes.admit(key, item) is (not self.queues[key])
         self.queues[key].append(item)
 
@@ -157,15 +157,6 @@ class LanesAgainstModel(RuleBasedStateMachine):
             return
         queue.pop(0)
         assert self.lanes.release(key) == (queue[0] if queue else None)
-
-    @rule(partition=st.integers(0, 1))
-    def revoke(self, partition: int) -> None:
-        dropped = 0
-        for key, queue in self.queues.items():
-            kept = [item for item in queue[1:] if item[1] != partition]
-            dropped += len(queue[1:]) - len(kept)
-            self.queues[key] = queue[:1] + kept
-        assert self.lanes.drop(lambda item: item[1] == partition) == dropped
 
     @invariant()
     def a_key_is_busy_while_an_item_of_it_runs(self) -> None:
