@@ -240,10 +240,10 @@ class Worker:
 
 
 async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """The results of all; where one fails, none goes on behind the caller's back."""
+    """The results of all, or the error of the first of them that has one; none goes on behind its back."""
     tasks = [asyncio.create_task(part) for part in work]
     try:
-        return await asyncio.gather(*tasks)
+        return [await task for task in tasks]
     finally:
         for task in tasks:
             task.cancel()

@@ -111,7 +111,7 @@ REFUSED = (
         ),
         ("UNAVAILABLE", "Request timeout expired", Kind.BUSY, "anywhere", "waited too long in the queue"),
         ("RESOURCE_EXHAUSTED", "no memory", Kind.BUSY, "anywhere", "ocr has no room: no memory"),
-        ("DEADLINE_EXCEEDED", "Deadline Exceeded", Kind.AWAY, "nowhere", "ocr gave no answer within 20 s"),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", Kind.SLOW, "nowhere", "ocr gave no answer within 20 s"),
         ("NOT_FOUND", "Request for unknown model", Kind.ABSENT, "elsewhere", "no model ocr is ready there"),
         (
             "INTERNAL",
