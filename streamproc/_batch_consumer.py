@@ -185,6 +185,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Drain, commit, and give the partitions up."""
+        if self.app.should_stop:
+            # Faust would close its client at once, and what has ended would not be committed.
+            await self.wait_empty()
         # Stock stops the flow, clears the streams' queues, and calls `wait_empty`: the ledgers must
         # outlive that, while the acks that stock keeps are dropped before it.
         await super().on_partitions_revoked(revoked)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
@@ -18,6 +18,9 @@ from faust.types import TP
 
 from streamproc._committed import check_answers
 from streamproc.ledger import Record
+
+ANSWER_S: Final = 5.0
+"""How long Kafka may take for an answer; aiokafka itself waits for a coordinator without end."""
 
 
 class Fetched(dict[TP, Sequence[Record]]):
@@ -161,7 +164,10 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
         return await self.call_thread(self._standing)  # type: ignore[no-any-return]
 
     async def _standing(self) -> Standing:
-        consumer = self._ensure_consumer()
+        async with asyncio.timeout(ANSWER_S):
+            return await self._ask_standing(self._ensure_consumer())
+
+    async def _ask_standing(self, consumer: Any) -> Standing:
         subscription = consumer._subscription.subscription
         if subscription is None or subscription.assignment is None:
             return Standing(None, 0)
@@ -170,6 +176,17 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
         # aiokafka's own position: it steps over transaction markers, which are no records.
         unread = [max(0, end - await consumer.position(tp)) for tp, end in ends.items()]
         return Standing(len(assigned), sum(unread))
+
+    # Who waits in this thread for a broker that is away holds up all calls that come behind: also the
+    # last ones, so that a worker that has given up would not end before the broker is back.
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return bool(await super()._commit(offsets))
+        except TimeoutError:
+            self.log.warning("Kafka does not confirm a commit within %g s: to be made again", ANSWER_S)
+            return False
 
     async def check_group(self) -> None:
         """Raise the error that ended or holds up the coordinator, if there is one."""

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -88,11 +89,12 @@ def _check_end(
     refused = too_large and letters and found == _expected_letter(record, "OutputTooLarge")
     if found != expected and not refused:
         books.complain("wrong", f"{place}: {found!r} instead of {expected!r}")
-    copies = [_lasting(r) for r in (*tagged, *letters)]
-    books.counts["duplicates"] += len(copies) - 1
-    for copy in copies[1:]:
-        if copy != copies[0]:
-            books.complain("different", f"{place}: {copy!r}, and before {copies[0]!r}")
+    first, *again = (*tagged, *letters)
+    for copy in again:
+        times = [f"{datetime.fromtimestamp(r.timestamp / 1000, UTC):%X.%f}" for r in (first, copy)]
+        books.complain("duplicates", f"{place} at {times[0]} and {times[1]}")
+        if _lasting(copy) != _lasting(first):
+            books.complain("different", f"{place}: {_lasting(copy)!r}, and before {_lasting(first)!r}")
 
 
 def _lasting(record: Any) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ def tagged(offset: int, at: int, names: Sequence[str] = ("Ada", "Grace"), took: 
         "timings": {"total_ms": took},
     }
     return SimpleNamespace(
-        partition=0, offset=at, key=b"test:1", value=json.dumps(content).encode(), headers=()
+        partition=0, offset=at, key=b"test:1", value=json.dumps(content).encode(), headers=(), timestamp=at
     )
 
 
@@ -45,7 +45,7 @@ def letter(offset: int, error: str, value: bytes) -> Any:
         ("__streamproc.errors.exception", error.encode()),
         ("__streamproc.errors.failed_at", b"%d" % offset),
     ]
-    return SimpleNamespace(partition=0, offset=0, key=b"test:1", value=value, headers=headers)
+    return SimpleNamespace(partition=0, offset=0, key=b"test:1", value=value, headers=headers, timestamp=0)
 
 
 GOOD = json.dumps(POST).encode()

@@ -1,0 +1,98 @@
+"""Stopping where the group or the broker is not at rest."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+
+from streamproc import _fetching
+from streamproc.broker.link import Link
+from streamproc.producing import BatchProducer, Outgoing
+from streamproc.transport import Batch, BatchSchema, Fetching
+from tests.apps.batch_app import make_app
+from tests.services.kafka import Kafka
+
+
+@pytest.fixture
+async def topic(kafka: Kafka) -> str:
+    """A topic with ten posts in one partition; also the name of a group that reads it."""
+    name = await kafka.create(f"t{uuid.uuid4().hex[:12]}")
+    async with BatchProducer(Link(kafka.bootstrap)) as producer:
+        await producer.send([Outgoing(name, b"key", b"%d" % number) for number in range(10)])
+    return name
+
+
+def collect(app: faust.App, topic: str) -> list[Batch]:
+    """The batches that the app's agent is given."""
+    batches: list[Batch] = []
+
+    @app.agent(app.topic(topic, schema=BatchSchema()))
+    async def agent(stream: Any) -> None:
+        async for event in stream.noack().events():
+            batches.append(event.value)  # noqa: PERF401 - a stream has no end
+
+    app.loop = asyncio.get_running_loop()
+    return batches
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def committed(kafka: Kafka, name: str) -> int | None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=name, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(name, 0)])
+        return await consumer.committed(TopicPartition(name, 0))
+    finally:
+        await consumer.stop()
+
+
+async def test_a_rebalance_that_comes_while_an_app_stops_costs_no_commit(
+    kafka: Kafka, topic: str, tmp_path: Path
+) -> None:
+    app = make_app(kafka.bootstrap, topic, tmp_path, Fetching(), broker_commit_interval=600.0)
+    batches = collect(app, topic)
+    await app.start()
+    await until(lambda: sum(map(len, batches)) == 10)
+    stopping = asyncio.create_task(app.stop())
+    await until(lambda: app.should_stop)
+    revoking = asyncio.create_task(app.consumer.on_partitions_revoked(app.consumer.assignment()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    for batch in batches:
+        batch.done_all()
+    await asyncio.gather(stopping, revoking)
+    assert await committed(kafka, topic) == 10
+
+
+async def test_an_app_ends_although_no_coordinator_answers(
+    kafka: Kafka, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_fetching, "ANSWER_S", 0.1)
+    app = make_app(kafka.bootstrap, topic, tmp_path, Fetching(), broker_commit_interval=600.0)
+    batches = collect(app, topic)
+    await app.start()
+    await until(lambda: sum(map(len, batches)) == 10)
+
+    async def never(_: GroupCoordinator) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(GroupCoordinator, "ensure_coordinator_known", never)
+    for batch in batches:
+        batch.done_all()
+    async with asyncio.timeout(30):
+        await app.stop()
+    monkeypatch.undo()
+    assert await committed(kafka, topic) is None
