@@ -31,8 +31,10 @@ async def _stay_away(stream: Stream, times: int) -> None:
     for _ in range(times):
         await stream.more(200)
         stream.kafka.server.kill()
-        await stream.fails(len(stream.exits) + 1, "Kafka")
-        stream.kafka.server.start()
+        try:
+            await stream.fails(len(stream.exits) + 1, "Kafka")
+        finally:
+            stream.kafka.server.start()
         await stream.recovered()
 
 
