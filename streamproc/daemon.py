@@ -28,32 +28,27 @@ class DaemonThread:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def settle(result: T | None, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(result)  # type: ignore[arg-type]  # a result where there is no error
-            elif isinstance(error, Exception) and not isinstance(error, StopIteration):
-                future.set_exception(error)
-            else:
-                # These would end the loop, or mean something else to it.
-                future.set_exception(RuntimeError(f"raised {type(error).__name__}"))
-
         def work() -> None:
+            if future.done():
+                return  # whoever called has left before it was its turn
             try:
                 outcome: tuple[T | None, BaseException | None] = (call(*arguments), None)
             except BaseException as error:  # noqa: BLE001 - handed to whoever awaits the call
                 outcome = (None, error)
             try:
-                loop.call_soon_threadsafe(settle, *outcome)
+                loop.call_soon_threadsafe(settle, future, *outcome)
             except RuntimeError:
                 return  # the loop has ended meanwhile, and with it whoever awaited
 
+        self.put(work)
+        return await future
+
+    def put(self, call: Callable[[], None]) -> None:
+        """Have a call made that raises nothing; nobody waits for it."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)
             self._thread.start()
-        self._calls.put(work)
-        return await future
+        self._calls.put(call)
 
     def close(self) -> None:
         """No further calls; the running one is left to itself."""
@@ -62,6 +57,19 @@ class DaemonThread:
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
+
+
+def settle(future: asyncio.Future[T], result: T | None, error: BaseException | None) -> None:
+    """Give a future what a call in a thread returned or raised, unless nobody waits any more."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)  # type: ignore[arg-type]  # a result where there is no error
+    elif isinstance(error, Exception) and not isinstance(error, StopIteration):
+        future.set_exception(error)
+    else:
+        # These would end the loop, or mean something else to it.
+        future.set_exception(RuntimeError(f"raised {type(error).__name__}"))
 
 
 async def run_in_daemon_thread(call: Callable[..., T], *arguments: Any) -> T:

@@ -57,7 +57,7 @@ class VisualUse:
     reason: str | None = None
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(order=True, unsafe_hash=True)
 class Revision:
     """Where the post was first read; the higher one of a post is the newer one."""
 

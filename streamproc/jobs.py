@@ -10,13 +10,13 @@ from typing import Protocol
 from streamproc.deadletters import DeadLetter, attempts_before, first_read
 from streamproc.entities import Revision, TaggedPost, Timings
 from streamproc.errors import PicturesUnavailable, PluginFailed, StreamprocError
-from streamproc.fusion.api import FusionInput, Need, Tagging
+from streamproc.fusion.api import FusionInput, Tagging
 from streamproc.fusion.tagger import Tagger
 from streamproc.ledger import Record
 from streamproc.output import Evidence, Output, tagged_post
 from streamproc.posts import Deletion, Post
 from streamproc.routing import Look, Unavailable
-from streamproc.vision.context import not_looked, still_to_look
+from streamproc.vision.context import KnownVisuals, not_looked
 from streamproc.vision.visuals import Missing, Modality, Visual
 
 
@@ -25,6 +25,11 @@ class FetchedBatch(Protocol):
 
     `streamproc.ledger.Batch` is the one that Kafka gives.
     """
+
+    @property
+    def annotated(self) -> bool:
+        """Whether the messages carry `given` and `explain`, which become those of their jobs."""
+        ...
 
     @property
     def revoked(self) -> bool:
@@ -45,6 +50,7 @@ class Job:
 
     Attributes:
         message: what it says, once decoded; `None` before, and when it cannot be.
+        key: the message's, once decoded.
         turn: set when its predecessor of the same key has ended; `None` when there was none.
         given: visuals that the source of the post already knows.
         explain: whether somebody wants to know how the plugin came to its tags.
@@ -56,6 +62,7 @@ class Job:
         "batch",
         "explain",
         "given",
+        "key",
         "message",
         "read_at",
         "record",
@@ -76,9 +83,12 @@ class Job:
             self.attempts = 1
         self.read_at = read_at
         self.message: Post | Deletion | None = None
+        self.key = ""
         self.turn: asyncio.Event | None = None
-        self.given: Mapping[Modality, Visual] | None = getattr(record, "given", None)
-        self.explain: bool = getattr(record, "explain", False)
+        self.given: Mapping[Modality, Visual] | None = None
+        self.explain = False
+        if batch.annotated:
+            self.given, self.explain = record.given, record.explain  # type: ignore[attr-defined]
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -89,16 +99,9 @@ class Job:
         """It has ended; its offset may be committed."""
         self.batch.done(self._index)
 
-    def output(
-        self,
-        tagged: TaggedPost,
-        key: str,
-        shadow: bool,
-        tagging: Tagging | None = None,
-        evidence: Evidence | None = None,
-    ) -> Output:
-        """What goes out for this message."""
-        return Output(tagged, key, shadow, self.record.offset, tagging, evidence)
+    def output(self, tagged: TaggedPost, shadow: bool) -> Output:
+        """What goes out for this message where no plugin was asked."""
+        return Output(tagged, self.key, shadow, self.record.offset)
 
     def letter(self, error: StreamprocError, stage: str, plugin: str | None = None) -> DeadLetter:
         """The dead letter of this message."""
@@ -125,13 +128,14 @@ class Call:
 
     Attributes:
         unavailable: what becomes of it when nobody can look now.
-        visuals: what the plugin is told about the pictures, by modality.
+        known: what the plugin is told about the pictures, and what a look could still give.
         result: what it said last, or why it cannot be asked.
     """
 
     __slots__ = (
         "fuse_ms",
         "job",
+        "known",
         "look",
         "look_ms",
         "post",
@@ -139,7 +143,6 @@ class Call:
         "shadow",
         "tagger",
         "unavailable",
-        "visuals",
     )
 
     def __init__(
@@ -149,7 +152,7 @@ class Call:
         tagger: Tagger,
         look: Look,
         shadow: bool,
-        visuals: dict[Modality, Visual],
+        known: KnownVisuals,
         unavailable: Unavailable = "degrade",
     ) -> None:
         self.job = job
@@ -157,7 +160,7 @@ class Call:
         self.tagger = tagger
         self.look = look
         self.shadow = shadow
-        self.visuals = visuals
+        self.known = known
         self.unavailable = unavailable
         self.result: Tagging | PluginFailed | PicturesUnavailable | None = None
         self.fuse_ms = 0.0
@@ -165,24 +168,28 @@ class Call:
 
     def input(self) -> FusionInput:
         """The post as the plugin sees it."""
-        return FusionInput(self.post.text, self.post.lang, self.visuals)
+        return FusionInput(self.post.text, self.post.lang, self.known.visuals)
 
     def looks_first(self) -> bool:
         """Whether the pictures come before the text: they always do, or the model needs them."""
-        if not (modalities := still_to_look(self.visuals)):
+        if not self.known.to_look:
             return False
         if self.look.mode == "always":
             return True
-        needs = self.tagger.modalities
-        return self.look.mode != "never" and any(needs[m] is Need.REQUIRED for m in modalities)
+        required = self.tagger.required
+        return self.look.mode != "never" and any(m in required for m in self.known.to_look)
 
     def wants_look(self) -> bool:
         """Whether the text left the plugin so uncertain that the pictures are worth a look."""
         return (
-            isinstance(self.result, Tagging)
+            bool(self.known.to_look)
+            and isinstance(self.result, Tagging)
             and self.look.asks(self.result.uncertainty)
-            and bool(still_to_look(self.visuals))
         )
+
+    def saw(self, seen: Mapping[Modality, Visual]) -> None:
+        """Somebody has looked; nobody will look again."""
+        self.known = KnownVisuals({**self.known.visuals, **seen}, ())
 
     def why_not_looked(self) -> str:
         """Why nobody looked at pictures that are there."""
@@ -192,9 +199,9 @@ class Call:
 
     def lacks(self) -> str | None:
         """The required modality that is missing, and why; the plugin cannot work then."""
-        for modality, need in self.tagger.modalities.items():
-            visual = self.visuals[modality]
-            if need is Need.REQUIRED and isinstance(visual, Missing):
+        for modality in self.tagger.required:
+            visual = self.known.visuals[modality]
+            if isinstance(visual, Missing):
                 return f"needs {modality}: {visual.status}" + (
                     f", {visual.reason}" if visual.reason else ""
                 )
@@ -202,24 +209,22 @@ class Call:
 
     def output(self, tagging: Tagging, now: float) -> Output:
         """The tagged post; `now` is `time.monotonic()`."""
-        if still_to_look(self.visuals):
-            self.visuals = not_looked(self.visuals, self.why_not_looked())
-        job = self.job
-        tagged = tagged_post(
-            self.post, tagging, self.tagger.info, self.visuals, job.revision, self.timings(now)
-        )
-        evidence = Evidence(self.post, self.visuals) if job.explain else None
-        return job.output(tagged, self.post.key, self.shadow, tagging, evidence)
+        if self.known.to_look:
+            self.known = not_looked(self.known, self.why_not_looked())
+        job, visuals = self.job, self.known.visuals
+        tagged = tagged_post(self.post, tagging, self.tagger.info, visuals, job.revision, self.timings(now))
+        evidence = Evidence(self.post, visuals) if job.explain else None
+        return Output(tagged, job.key, self.shadow, job.record.offset, tagging, evidence)
 
     def timings(self, now: float) -> Timings:
         """How long the post took so far; `now` is `time.monotonic()`."""
         job, created = self.job, self.post.created_at
-        age = None
-        if created is not None and job.record.timestamp > 0:
-            age = round(job.record.timestamp - created.timestamp() * 1000, 1)
-        return Timings(age, self.fuse_ms, self.look_ms, round((now - job.read_at) * 1000, 3))
+        read, age = job.record.timestamp, None
+        if created is not None and read > 0:
+            age = float(read - int(created.timestamp() * 1000))
+        return Timings(age, self.fuse_ms, self.look_ms, int((now - job.read_at) * 1e6) / 1000)
 
 
 def milliseconds_since(start: float) -> float:
     """Milliseconds since a `time.monotonic()`."""
-    return round((monotonic() - start) * 1000, 3)
+    return int((monotonic() - start) * 1e6) / 1000

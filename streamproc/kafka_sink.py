@@ -37,10 +37,15 @@ class KafkaSink:
         """Deliver tagged posts to `entities` and those of shadows to `entities.shadow`."""
         messages: list[Outgoing] = []
         owners: list[int] = []
+        topics, compacted = self._topics, self._topics.compacted
         for index, output in enumerate(outputs):
-            made = self._messages(output)
-            messages += made
-            owners += [index] * len(made)
+            topic = topics.shadow if output.shadow else topics.entities
+            key = (output.tagged.entity_key if compacted else output.key).encode()
+            messages.append(Outgoing(topic, key, output.tagged.to_json()))
+            owners.append(index)
+            if compacted and output.tagged.op == "delete":
+                messages.append(Outgoing(topic, key, None))
+                owners.append(index)
         reasons: list[PostError | None] = [None] * len(outputs)
         for index in await self._send(messages):
             reasons[owners[index]] = OutputTooLarge(
@@ -48,16 +53,6 @@ class KafkaSink:
                 f"{messages[index].topic} takes: raise its max.message.bytes, then replay"
             )
         return reasons
-
-    def _messages(self, output: Output) -> list[Outgoing]:
-        topic = self._topics.shadow if output.shadow else self._topics.entities
-        if not self._topics.compacted:
-            return [Outgoing(topic, output.key.encode(), output.tagged.to_json())]
-        key = output.tagged.entity_key.encode()
-        messages = [Outgoing(topic, key, output.tagged.to_json())]
-        if output.tagged.op == "delete":
-            messages.append(Outgoing(topic, key, None))
-        return messages
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Deliver dead letters; one that is too large goes without its body, which stays in `posts`."""

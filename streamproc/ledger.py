@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 
 class Record(Protocol):
@@ -41,9 +41,12 @@ class Batch:
     any order, more than once, and after the partition has moved away (they then do nothing).
 
     Attributes:
+        annotated: whether the records say more than Kafka's do.
         records: the records, at least one.
         left: how many of them are unfinished.
     """
+
+    annotated: ClassVar[bool] = False
 
     __slots__ = ("__weakref__", "_flags", "_ledger", "_scan", "left", "records")
 

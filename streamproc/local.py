@@ -42,6 +42,7 @@ class LocalBatch:
     records: Sequence[LocalRecord]
     ended: Callable[[int], None]
     revoked: bool = field(default=False, init=False)
+    annotated: bool = field(default=True, init=False)
 
     def __len__(self) -> int:
         return len(self.records)

@@ -12,7 +12,6 @@ from streamproc.errors import PicturesUnavailable
 from streamproc.jobs import Call, milliseconds_since
 from streamproc.telemetry import Counts
 from streamproc.vision.api import Looking
-from streamproc.vision.context import still_to_look
 from streamproc.vision.visuals import Missing, Modality, Seen, Visual
 
 logger = logging.getLogger(__name__)
@@ -46,14 +45,14 @@ class Looks:
         """
         start = monotonic()
         self._counts.looked += 1
-        wanted = still_to_look(call.visuals)
+        wanted = call.known.to_look
         seen = await self._see(call, wanted)
         if (reason := _away(seen)) is not None:
             if call.unavailable == "wait":
                 seen = await self._wait(call, wanted, seen, reason)
             elif call.unavailable == "dead-letter":
                 call.result = PicturesUnavailable(f"{reason}: replay it when the extractor is back")
-        call.visuals = {**call.visuals, **seen}
+        call.saw(seen)
         call.look_ms = milliseconds_since(start)
         return any(isinstance(visual, Seen) for visual in seen.values())
 

@@ -62,14 +62,14 @@ def tagged_post(
     post: Post,
     tagging: Tagging,
     plugin: PluginInfo,
-    visuals: dict[Modality, Visual],
+    visuals: Mapping[Modality, Visual],
     revision: Revision,
     timings: Timings,
     skipped: str | None = None,
 ) -> TaggedPost:
     """What a plugin said of a post, as it is published; `skipped` says why it was not asked."""
-    seen = any(isinstance(visual, Seen) for visual in visuals.values())
-    view: View = "image+text" if seen else "text"
+    uses = visual_uses(visuals)
+    view: View = "image+text" if _USED in uses.values() else "text"
     entity_key = f"{post.key}:{plugin.name}"
     return TaggedPost(
         op=post.op,
@@ -80,7 +80,7 @@ def tagged_post(
         entities=tagging.entities,
         plugin=plugin,
         view=view,
-        visuals=visual_uses(visuals),
+        visuals=uses,
         uncertainty=tagging.uncertainty,
         skipped=skipped,
         timings=timings,
@@ -109,15 +109,21 @@ def deleted_post(deletion: Deletion, plugin: PluginInfo, revision: Revision) -> 
     )
 
 
-def visual_uses(visuals: dict[Modality, Visual]) -> dict[str, VisualUse]:
+def visual_uses(visuals: Mapping[Modality, Visual]) -> dict[str, VisualUse]:
     """How the output tells what became of each modality."""
-    return {
-        modality: _USED if isinstance(visual, Seen) else VisualUse(visual.status, visual.reason)
-        for modality, visual in visuals.items()
-    }
+    return {modality: _visual_use(visual) for modality, visual in visuals.items()}
+
+
+def _visual_use(visual: Visual) -> VisualUse:
+    if isinstance(visual, Seen):
+        return _USED
+    if visual.reason is None and visual.status == "absent":
+        return _ABSENT
+    return VisualUse(visual.status, visual.reason)
 
 
 _USED: Final = VisualUse("used")
+_ABSENT: Final = VisualUse("absent")
 _NOTHING: Final = Tagging((), (), 0.0)
 
 

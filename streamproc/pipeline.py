@@ -76,9 +76,12 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             # Each post has its place in its lane before anything is awaited: a batch that is read
             # later must not get ahead.
-            first = [job for job in jobs if self._enter_lane(job)]
+            first = []
             for job in jobs:
-                if job.turn is not None:
+                if self._lanes.admit(job.key, job):
+                    first.append(job)
+                else:
+                    job.turn = asyncio.Event()
                     tasks.create_task(self._process_in_turn(job, job.turn))
             if letters:
                 tasks.create_task(self._publisher.bury(letters))
@@ -134,28 +137,18 @@ class Pipeline:
             job = Job(batch, index, now)
             try:
                 message = parse(job.record.value)
-                self._check_length(message)
+                if isinstance(message, Post) and len(message.text) > self._text_chars:
+                    raise TextTooLong(len(message.text), self._text_chars)
             except PostError as error:
                 letters.append((job, job.letter(error, "decode")))
             except Exception as error:
                 logger.exception("decode failed at %s-%d:%d", *job.place)
                 letters.append((job, job.letter(UnexpectedError(f"decode: {error!r}"), "decode")))
             else:
-                job.message = message
+                job.message, job.key = message, message.key
                 jobs.append(job)
         self.counts.read += len(batch)
         return jobs, letters
-
-    def _check_length(self, message: Post | Deletion) -> None:
-        if isinstance(message, Post) and len(message.text) > self._text_chars:
-            raise TextTooLong(len(message.text), self._text_chars)
-
-    def _enter_lane(self, job: Job) -> bool:
-        """Whether no earlier message of the same post is under way; else the job waits for it."""
-        if job.message is None or self._lanes.admit(job.message.key, job):
-            return True
-        job.turn = asyncio.Event()
-        return False
 
     # -- route -----------------------------------------------------------------------------
 
@@ -179,7 +172,7 @@ class Pipeline:
                 continue
             if isinstance(plan, Skip):
                 self._publisher.skip(job, plan.reason)
-            elif not message.text or message.text.isspace():
+            elif not message.text.strip():
                 ended.append((job, self._empty(job, message, plan.plugins)))
             else:
                 for index, name in enumerate(plan.plugins):
@@ -200,7 +193,7 @@ class Pipeline:
     def _deleted(self, job: Job, deletion: Deletion) -> list[Output]:
         """One for each plugin that may have tagged the post: a deletion does not say which did."""
         return [
-            job.output(deleted_post(deletion, self._taggers[name].info, job.revision), deletion.key, shadow)
+            job.output(deleted_post(deletion, self._taggers[name].info, job.revision), shadow)
             for shadow, names in ((False, self._router.primaries()), (True, self._router.shadows()))
             for name in names
         ]
@@ -208,7 +201,7 @@ class Pipeline:
     def _empty(self, job: Job, post: Post, plugins: Sequence[str]) -> list[Output]:
         infos = [self._taggers[name].info for name in plugins]
         return [
-            job.output(untagged_post(post, "empty text", info, job.revision), post.key, shadow=index > 0)
+            job.output(untagged_post(post, "empty text", info, job.revision), shadow=index > 0)
             for index, info in enumerate(infos)
         ]
 
@@ -251,6 +244,6 @@ class Pipeline:
 
     def _leave_lane(self, job: Job) -> None:
         """The post has ended: the next message of the same key may start."""
-        successor = self._lanes.release(job.message.key) if job.message is not None else None
+        successor = self._lanes.release(job.key) if job.message is not None else None
         if successor is not None and successor.turn is not None:
             successor.turn.set()

@@ -7,7 +7,6 @@ bytes, once; everything behind it works on the frozen models.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -97,7 +96,7 @@ class Post(_Wire):
     sensitive: bool = False
     source: Source | None = None
 
-    @cached_property
+    @property
     def key(self) -> str:
         """Kafka key, `platform:id`: all that happens to one post stays in one partition."""
         return f"{self.platform}:{self.id}"
@@ -121,7 +120,7 @@ class Deletion(_Wire):
     ingested_at: Timestamp | None = None
     source: Source | None = None
 
-    @cached_property
+    @property
     def key(self) -> str:
         """Kafka key, `platform:id`, the same as the post's."""
         return f"{self.platform}:{self.id}"

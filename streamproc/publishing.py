@@ -40,18 +40,21 @@ class Publisher:
 
     async def publish(self, calls: Sequence[Call]) -> None:
         """Deliver what the plugins said. A post has ended with its primary; its shadows may take longer."""
-        outputs: list[tuple[Call, Output]] = []
+        tagged: list[Call] = []
+        outputs: list[Output] = []
         failed: list[tuple[Call, PostError]] = []
         now = monotonic()
         for call in calls:
+            result = call.result
             if call.job.batch.revoked:
                 self._drop_call(call)
-            elif isinstance(call.result, Tagging):
-                outputs.append((call, call.output(call.result, now)))
-            elif call.result is not None:
-                failed.append((call, call.result))
-        reasons = await self._sink.publish([output for _, output in outputs]) if outputs else []
-        for (call, output), reason in zip(outputs, reasons, strict=True):
+            elif isinstance(result, Tagging):
+                tagged.append(call)
+                outputs.append(call.output(result, now))
+            elif result is not None:
+                failed.append((call, result))
+        reasons = await self._sink.publish(outputs) if outputs else []
+        for call, output, reason in zip(tagged, outputs, reasons, strict=True):
             if reason is not None:
                 failed.append((call, reason))
             elif call.shadow:
@@ -60,7 +63,8 @@ class Publisher:
                 self._counts.tagged += 1
                 self._counts.entities += len(output.tagged.entities)
                 self.end(call.job)
-        await self._fail(failed)
+        if failed:
+            await self._fail(failed)
 
     async def publish_untagged(self, ended: Sequence[tuple[Job, list[Output]]]) -> None:
         """Deliver the outputs of deletions and empty texts; then these posts have ended."""

@@ -43,14 +43,11 @@ class Look:
     mode: Literal["always", "never", "uncertain"]
     threshold: float | None = None
 
-    @property
-    def leaves_threshold_to_model(self) -> bool:
-        """Whether it is `uncertain` without a number."""
-        return self.mode == "uncertain" and self.threshold is None
-
     def with_threshold_of(self, threshold: float) -> Look:
         """The same; where it leaves the threshold to the model, with the model's."""
-        return Look("uncertain", threshold) if self.leaves_threshold_to_model else self
+        if self.mode == "uncertain" and self.threshold is None:
+            return Look("uncertain", threshold)
+        return self
 
     def asks(self, uncertainty: float) -> bool:
         """Whether a post that the text left so uncertain has its pictures looked at."""

@@ -20,7 +20,7 @@ from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import PluginFacts
 from streamproc.fusion.messages import (
     Answer,
-    Batch,
+    Batches,
     BrokenFrame,
     Order,
     Refusal,
@@ -65,7 +65,7 @@ class ChildProcess:
 
     Attributes:
         loaded: whether it has said that its model is loaded.
-        batches: how many it was given.
+        requests: how often it was asked for tags.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ChildProcess:
         limits: PluginSettings,
     ) -> None:
         self.loaded = False
-        self.batches = 0
+        self.requests = 0
         self._process = process
         self._connection = connection
         self._name = name
@@ -144,22 +144,22 @@ class ChildProcess:
         self.loaded = True
         return answer
 
-    def tag(self, posts: Sequence[FusionInput], explain: bool) -> list[Any]:
-        """What the plugin says of each post, unchecked.
+    def tag(self, batches: Sequence[Sequence[FusionInput]], explain: bool) -> list[Any]:
+        """What the plugin says of each post of the micro-batches, unchecked.
 
         Raises:
             ChildLost: it ended, took too long or needed too much memory.
             UnusableAnswer: there is no result for each post in its answer.
         """
-        self.batches += 1
+        self.requests += 1
         watch = partial(self._watch, monotonic() + self._deadline_s)
-        self._send(Batch(self.batches, tuple(posts), explain), watch)
+        self._send(Batches.of(self.requests, batches, explain), watch)
         answer = self._answer(watch)
         if isinstance(answer, Refusal):
             raise UnusableAnswer(answer.why)
-        if not isinstance(answer, Answer) or answer.number != self.batches:
+        if not isinstance(answer, Answer) or answer.number != self.requests:
             raise ChildLost("gave the answer to another batch: does it fork?")
-        if len(answer.results) != len(posts):
+        if len(answer.results) != sum(map(len, batches)):
             raise UnusableAnswer("gave no result for each post")
         return answer.results
 

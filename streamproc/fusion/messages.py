@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from typing import Any, Final
 
 from streamproc.fusion.api import FusionInput
 from streamproc.settings import PluginSettings
+from streamproc.vision.visuals import Modality, Visual
 
 _HEAD: Final = struct.Struct(">4sII")
 """Sign, bytes of the pickle, number of arrays."""
@@ -33,17 +35,42 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Posts to be tagged. `number` comes back with the answer."""
+class Batches:
+    """Micro-batches to be tagged, their posts as columns, which are packed in a third of the time.
+
+    `number` comes back with the answer; `sizes` says how many posts each micro-batch has.
+    """
 
     number: int
-    posts: tuple[FusionInput, ...]
     explain: bool
+    sizes: list[int]
+    texts: list[str]
+    langs: list[tuple[str, ...]]
+    visuals: list[Mapping[Modality, Visual]]
+
+    @classmethod
+    def of(cls, number: int, batches: Sequence[Sequence[FusionInput]], explain: bool) -> Batches:
+        """From micro-batches."""
+        posts = [post for batch in batches for post in batch]
+        return cls(
+            number,
+            explain,
+            [len(batch) for batch in batches],
+            [post.text for post in posts],
+            [post.lang for post in posts],
+            [post.visuals for post in posts],
+        )
+
+    def each(self) -> Iterator[list[FusionInput]]:
+        """The micro-batches again."""
+        posts = map(FusionInput, self.texts, self.langs, self.visuals)
+        for size in self.sizes:
+            yield list(islice(posts, size))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a plugin says of a batch. A plugin that forks may answer twice: the number tells."""
+    """What a plugin says of each post. A plugin that forks may answer twice: the number tells."""
 
     number: int
     results: list[Any]

@@ -10,7 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from operator import itemgetter
+from typing import Final, Protocol, TypeAlias
 
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.runner import BatchLost, Result
@@ -24,20 +25,20 @@ class TagBatch(Protocol):
     async def __call__(self, batch: Sequence[FusionInput], *, explain: bool) -> list[Result]: ...
 
 
+_Finished: TypeAlias = asyncio.Queue[list[tuple[int, Result]] | BaseException]
+
+
 @dataclass(slots=True, eq=False)
 class _Submission:
     """Posts that came together: their results go back in groups, as micro-batches finish."""
 
-    finished: asyncio.Queue[list[tuple[int, Result]] | BaseException]
+    finished: _Finished
     explain: bool
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    post: FusionInput
-    length: int
-    submission: _Submission
-    index: int
+_Waiting: TypeAlias = tuple[int, FusionInput, _Submission, int]
+"""A post that waits: its estimated length, itself, with whom it came, and its index among them."""
+_LENGTH: Final = itemgetter(0)
 
 
 class MicroBatcher:
@@ -79,7 +80,7 @@ class MicroBatcher:
             self._task.add_done_callback(self._give_up)
         submission = _Submission(asyncio.Queue(), explain)
         self._waiting.extend(
-            _Waiting(post, estimated_length(post), submission, index) for index, post in enumerate(posts)
+            (estimated_length(post), post, submission, index) for index, post in enumerate(posts)
         )
         self._arrived.set()
         if not wait:
@@ -90,9 +91,7 @@ class MicroBatcher:
         left = len(posts)
         try:
             while left:
-                group = await submission.finished.get()
-                if isinstance(group, BaseException):
-                    raise group
+                group = await _next(submission.finished)
                 left -= len(group)
                 yield group
         finally:
@@ -108,9 +107,11 @@ class MicroBatcher:
         while True:
             await self._company()
             window = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.window))]
-            window.sort(key=_length)
-            for batch in cut(window, self._limits.posts, self._limits.tokens):
-                await self._tag_batch(batch)
+            window.sort(key=_LENGTH)
+            # All at once: the model takes them in turn, and its next one does not wait for this loop.
+            async with asyncio.TaskGroup() as tasks:
+                for batch in cut(window, self._limits.posts, self._limits.tokens):
+                    tasks.create_task(self._tag_batch(batch))
 
     async def _company(self) -> None:
         """Wait for a first post, then a bounded time for a full batch."""
@@ -137,8 +138,8 @@ class MicroBatcher:
     async def _tag_batch(self, batch: list[_Waiting]) -> None:
         groups: dict[_Submission, list[tuple[int, Result]]] = {}
         try:
-            explain = any(waiting.submission.explain for waiting in batch)
-            results = await self._tag([waiting.post for waiting in batch], explain=explain)
+            explain = any(submission.explain for _, _, submission, _ in batch)
+            results = await self._tag([post for _, post, _, _ in batch], explain=explain)
         except BatchLost:
             # One at a time: a lost model costs more time than a batch saves, and each result that is
             # there goes on at once.
@@ -146,11 +147,11 @@ class MicroBatcher:
                 await self._tag_batch([waiting])
             return
         except Exception as error:  # noqa: BLE001 - handed to those who wait; this loop serves all the others
-            for submission in {waiting.submission for waiting in batch}:
+            for submission in {submission for _, _, submission, _ in batch}:
                 submission.finished.put_nowait(error)
             return
-        for waiting, result in zip(batch, results, strict=True):
-            groups.setdefault(waiting.submission, []).append((waiting.index, result))
+        for (_, _, submission, index), result in zip(batch, results, strict=True):
+            groups.setdefault(submission, []).append((index, result))
         for submission, group in groups.items():
             submission.finished.put_nowait(group)
 
@@ -169,8 +170,18 @@ def estimated_tokens(text: str) -> int:
     return len(text.encode()) // 4 + 1
 
 
-def _length(waiting: _Waiting) -> int:
-    return waiting.length
+async def _next(finished: _Finished) -> list[tuple[int, Result]]:
+    """The results that are there, once there are any: quick micro-batches finish together."""
+    group = await finished.get()
+    if isinstance(group, BaseException):
+        raise group
+    while not finished.empty():
+        more = finished.get_nowait()
+        if isinstance(more, BaseException):
+            finished.put_nowait(more)  # what is there first
+            break
+        group = group + more
+    return group
 
 
 def cut(window: list[_Waiting], posts: int, tokens: int) -> list[list[_Waiting]]:
@@ -181,7 +192,7 @@ def cut(window: list[_Waiting], posts: int, tokens: int) -> list[list[_Waiting]]
     batches: list[list[_Waiting]] = []
     batch: list[_Waiting] = []
     for waiting in window:
-        if batch and (len(batch) == posts or (len(batch) + 1) * waiting.length > tokens):
+        if batch and (len(batch) == posts or (len(batch) + 1) * waiting[0] > tokens):
             batches.append(batch)
             batch = []
         batch.append(waiting)

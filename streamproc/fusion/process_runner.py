@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from time import monotonic
+from typing import Final
 
-from streamproc.daemon import DaemonThread
+from streamproc.daemon import DaemonThread, settle
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import PluginFacts
 from streamproc.fusion.runner import CLOSE_S, Result, Runner
@@ -14,6 +21,18 @@ from streamproc.fusion.supervision import Supervised
 from streamproc.settings import PluginSettings
 
 logger = logging.getLogger(__name__)
+
+
+_QUICK_S: Final = 0.01
+"""Micro-batches that take less together go in one message: each message costs a switch of threads."""
+_AT_ONCE: Final = 16
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    batch: Sequence[FusionInput]
+    explain: bool
+    results: asyncio.Future[list[Result]]
 
 
 class ProcessRunner(Runner):
@@ -31,6 +50,8 @@ class ProcessRunner(Runner):
         self._name = name
         self._supervised = Supervised(name, settings)
         self._thread = DaemonThread(f"plugin-{name}")
+        self._asked: deque[_Asked] = deque()
+        self._at_once = 1
 
     @property
     def pid(self) -> int | None:
@@ -50,8 +71,39 @@ class ProcessRunner(Runner):
             self._thread.close()
             raise
 
+    def _answer_next(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer what is asked next, in the thread: with a quick model, several micro-batches at once."""
+        answered = self._take()
+        if not answered:
+            return
+        start = monotonic()
+        outcomes: list[tuple[list[Result] | None, BaseException | None]]
+        try:
+            results = iter(self._supervised.tag_all([a.batch for a in answered], answered[0].explain))
+            outcomes = [(list(islice(results, len(a.batch))), None) for a in answered]
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits the results
+            outcomes = [(None, error)] * len(answered)
+        self._at_once = max(1, min(_AT_ONCE, int(len(answered) * _QUICK_S / (monotonic() - start))))
+        with suppress(RuntimeError):  # the loop has ended meanwhile, and with it whoever awaited
+            loop.call_soon_threadsafe(_settle_all, answered, outcomes)
+
+    def _take(self) -> list[_Asked]:
+        """What is answered together: as many micro-batches as the model tags in an instant."""
+        taken: list[_Asked] = []
+        while self._asked and len(taken) < self._at_once:
+            if taken and self._asked[0].explain is not taken[0].explain:
+                break
+            asked = self._asked.popleft()
+            if not asked.results.done():  # whoever asked may have left
+                taken.append(asked)
+        return taken
+
     async def tag(self, batch: Sequence[FusionInput], *, explain: bool = False) -> list[Result]:
-        return await self._thread.run(self._supervised.tag, batch, explain)
+        loop = asyncio.get_running_loop()
+        asked = _Asked(batch, explain, loop.create_future())
+        self._asked.append(asked)
+        self._thread.put(partial(self._answer_next, loop))
+        return await asked.results
 
     async def close(self) -> None:
         try:
@@ -64,3 +116,10 @@ class ProcessRunner(Runner):
             self._supervised.kill()
         finally:
             self._thread.close()
+
+
+def _settle_all(
+    answered: Sequence[_Asked], outcomes: Sequence[tuple[list[Result] | None, BaseException | None]]
+) -> None:
+    for asked, outcome in zip(answered, outcomes, strict=True):
+        settle(asked.results, *outcome)

@@ -35,7 +35,7 @@ class BatchLost(Exception):
 
 
 class Runner(ABC):
-    """Tags batches with one model, one batch at a time."""
+    """Tags batches with one model: one at a time, in the order in which they came."""
 
     @abstractmethod
     async def tag(self, batch: Sequence[FusionInput], *, explain: bool = False) -> list[Result]:

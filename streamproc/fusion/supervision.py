@@ -67,7 +67,11 @@ class Supervised:
         return self._facts
 
     def tag(self, posts: Sequence[FusionInput], explain: bool = False) -> list[Result]:
-        """One result for each post, in order.
+        """One result for each post of one micro-batch, in order; see `tag_all`."""
+        return self.tag_all([posts], explain)
+
+    def tag_all(self, batches: Sequence[Sequence[FusionInput]], explain: bool) -> list[Result]:
+        """One result for each post of the micro-batches, in order.
 
         A post is given up when it ends a process that has tagged nothing before it: what others left
         behind (a leak, a damaged heap) is not its fault.
@@ -76,11 +80,12 @@ class Supervised:
             BatchLost: the process was lost over several posts.
             PluginError: no process can be started any more.
         """
+        posts = [post for batch in batches for post in batch]
         if not posts:
             return []
         child = self._ready()
         try:
-            answer = child.tag(posts, explain)
+            answer = child.tag(batches, explain)
         except (ChildLost, UnusableAnswer) as error:
             return self._after_failure(child, error, posts, explain)
         if (held := child.swollen()) is not None:
@@ -120,7 +125,7 @@ class Supervised:
             self._replace()
         if self._closed.is_set():
             raise PluginError(f"plugin {self._name!r} is closed")
-        again = isinstance(error, ChildLost) and error.by_history and child.batches > 1
+        again = isinstance(error, ChildLost) and error.by_history and child.requests > 1
         if len(posts) == 1 and not again:
             return [PluginFailed(f"plugin {self._name!r} {error} on this post")]
         logger.warning("plugin %r %s on a batch of %d: tagged again", self._name, error, len(posts))

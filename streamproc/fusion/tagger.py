@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from streamproc.daemon import run_in_daemon_thread
 from streamproc.entities import PluginInfo
-from streamproc.fusion.api import FusionInput
+from streamproc.fusion.api import FusionInput, Need
 from streamproc.fusion.discovery import PluginFacts, load_plugin
 from streamproc.fusion.microbatch import MicroBatcher
 from streamproc.fusion.process_runner import ProcessRunner
@@ -25,6 +25,7 @@ class Tagger:
     Attributes:
         info: names the plugin and its model in the output.
         modalities: what the model wants to see, required or optional.
+        required: those of them without which it cannot work.
         widths: of the vectors that it was trained on, where a modality has several.
         look_threshold: of `look = uncertain` without a number.
         notice: for people who run it.
@@ -33,6 +34,7 @@ class Tagger:
     def __init__(self, facts: PluginFacts, runner: Runner, batching: Batching) -> None:
         self.info = PluginInfo(facts.name, facts.version, facts.model, facts.model_version)
         self.modalities = facts.modalities
+        self.required = tuple(m for m, need in facts.modalities.items() if need is Need.REQUIRED)
         self.widths = facts.widths
         self.look_threshold = facts.look_threshold
         self.notice = facts.notice

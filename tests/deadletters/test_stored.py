@@ -33,6 +33,7 @@ class Message:
 class OneMessage(list):
     """A fetched batch of one."""
 
+    annotated = False
     revoked = False
 
 

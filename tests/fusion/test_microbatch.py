@@ -107,13 +107,34 @@ async def test_a_lone_post_is_tagged_after_the_wait() -> None:
 
 
 async def test_results_come_back_as_micro_batches_finish_not_at_the_end() -> None:
+    recorder, gate = Recorder(), asyncio.Event()
+
+    async def tag(batch: Sequence[FusionInput], *, explain: bool) -> list[Result]:
+        if len(batch[0].text) > 1:
+            await gate.wait()
+        return await recorder(batch, explain=explain)
+
+    batcher = MicroBatcher(tag, Batching(posts=1, wait_ms=0))
+    groups = batcher.tag([FusionInput(text) for text in ("a", "bbbbbbbbb", "c", "dddddddddddddddd")])
+    assert sorted(index for index, _ in await anext(groups)) == [0, 2], "quick ones come together"
+    gate.set()
+    assert sorted([index async for group in groups for index, _ in group]) == [1, 3]
+    await batcher.close()
+
+
+async def test_results_that_are_there_come_before_the_failure_of_a_later_micro_batch() -> None:
     recorder = Recorder()
-    batcher = MicroBatcher(recorder, Batching(posts=1, wait_ms=0))
+
+    async def tag(batch: Sequence[FusionInput], *, explain: bool) -> list[Result]:
+        if len(batch[0].text) > 1:
+            raise RuntimeError("no thread")
+        return await recorder(batch, explain=explain)
+
+    batcher = MicroBatcher(tag, Batching(posts=1, wait_ms=0))
     groups = batcher.tag([FusionInput("a"), FusionInput("bbbbbbbbb")])
-    first = await anext(groups)
-    assert [index for index, _ in first] == [0]
-    assert len(recorder.batches) <= 2
-    assert [index for index, _ in await anext(groups)] == [1]
+    assert [index for index, _ in await anext(groups)] == [0]
+    with pytest.raises(RuntimeError, match="no thread"):
+        await anext(groups)
     await batcher.close()
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from streamproc.errors import PluginError, PluginFailed
 from streamproc.fusion.api import Need
 from streamproc.fusion.process_runner import ProcessRunner
+from streamproc.fusion.runner import BatchLost
 from streamproc.fusion.supervision import STARTS, Supervised
 from streamproc.fusion.tagger import Tagger
 from streamproc.settings import Batching
@@ -98,6 +100,36 @@ async def test_who_stops_waiting_for_a_batch_leaves_nothing_half_said() -> None:
     await runner.close()
 
 
+async def test_micro_batches_of_a_quick_model_share_a_message_and_a_lost_one_costs_each_its_turn() -> None:
+    runner = ProcessRunner("bad", settings())
+    await runner.start()
+    child = runner._supervised._child
+    assert child is not None
+
+    async def asked(*posts: str, quick: int) -> list[Any]:
+        """Micro-batches of one post each that came while the thread was busy."""
+        free = threading.Event()
+
+        def busy() -> None:
+            free.wait(60)
+
+        runner._thread.put(busy)
+        runner._at_once = quick
+        tasks = [asyncio.create_task(runner.tag(inputs(post))) for post in posts]
+        await asyncio.sleep(0)
+        free.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    told = await asked("Ada", "Grace", "Marie", quick=3)
+    assert ([names(result) for (result,) in told], child.requests) == ([["Ada"], ["Grace"], ["Marie"]], 1)
+    await asked("slow Ada", quick=1)
+    assert (runner._at_once, child.requests) == (1, 2), "a slow one goes alone"
+    lost = await asked("Ada", "exit", quick=2)
+    assert [type(error) for error in lost] == [BatchLost, BatchLost]
+    assert names((await runner.tag(inputs("Ada")))[0]) == ["Ada"]
+    await runner.close()
+
+
 async def test_a_batch_that_does_not_end_does_not_keep_the_runner_from_closing() -> None:
     runner = ProcessRunner("bad", settings())
     await runner.start()
@@ -112,6 +144,7 @@ async def test_a_batch_that_does_not_end_does_not_keep_the_runner_from_closing()
 
 WORKER = """
 import sys
+import threading
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.supervision import Supervised
 from streamproc.settings import PluginSettings
