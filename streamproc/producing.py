@@ -19,8 +19,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from streamproc._murmur2 import murmur2_all
 from streamproc.broker.link import Link
+from streamproc.broker.murmur2 import murmur2_all
 from streamproc.broker.refusals import refusal
 from streamproc.errors import BrokerError, Fate, StreamprocError
 

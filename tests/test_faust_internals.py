@@ -24,10 +24,11 @@ from faust.transport.consumer import Consumer, Fetcher, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 
-from streamproc._batch_consumer import BatchConsumer
-from streamproc._batches import BatchMessage, BatchSchema
-from streamproc._fetching import FetchingThread
 from streamproc.transport import BatchTransport, Fetching
+from streamproc.transport.batches import BatchMessage, BatchSchema
+from streamproc.transport.committing import LedgerConsumer
+from streamproc.transport.consumer import BatchConsumer
+from streamproc.transport.fetching import FetchingThread
 from tests.apps.batch_app import make_app
 
 OVERRIDDEN = [
@@ -36,18 +37,18 @@ OVERRIDDEN = [
         "_new_consumer_thread",
         "stock's thread would fetch, which can lose records",
     ),
-    (BatchConsumer, "_filter_tps_with_pending_acks", "partitions fed in batches would never be committed"),
-    (BatchConsumer, "_new_offset", "stock would commit past unfinished records"),
-    (BatchConsumer, "_should_commit", "an offset would be committed again and again, or never"),
-    (BatchConsumer, "_commit_offsets", "a failed commit would count as committed"),
+    (LedgerConsumer, "_filter_tps_with_pending_acks", "partitions fed in batches would never be committed"),
+    (LedgerConsumer, "_new_offset", "stock would commit past unfinished records"),
+    (LedgerConsumer, "_should_commit", "an offset would be committed again and again, or never"),
+    (LedgerConsumer, "_commit_offsets", "a failed commit would count as committed"),
     (
-        BatchConsumer,
+        LedgerConsumer,
         "on_partitions_revoked",
         "work on another's partitions would still be published",
     ),
-    (BatchConsumer, "seek_to_committed", "batches from before a seek would still count"),
-    (BatchConsumer, "seek", "batches from before a seek would still count"),
-    (BatchConsumer, "wait_empty", "a rebalance would not wait for started batches: duplicates"),
+    (LedgerConsumer, "seek_to_committed", "batches from before a seek would still count"),
+    (LedgerConsumer, "seek", "batches from before a seek would still count"),
+    (LedgerConsumer, "wait_empty", "a rebalance would not wait for started batches: duplicates"),
     (BatchConsumer, "_drain_messages", "records would be delivered one event each"),
     (FetchingThread, "__post_init__", "nothing that was handed out would be remembered"),
     (FetchingThread, "on_start", "a coordinator that moves would have the whole topic read again"),

@@ -10,8 +10,8 @@ from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc._murmur2 import murmur2_all
 from streamproc.broker.link import Link
+from streamproc.broker.murmur2 import murmur2_all
 from streamproc.errors import BrokerError
 from streamproc.producing import BatchProducer, Outgoing, RecordTooLarge
 from tests.services.kafka import Kafka

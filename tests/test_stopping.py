@@ -13,10 +13,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
-from streamproc import _fetching
 from streamproc.broker.link import Link
 from streamproc.producing import BatchProducer, Outgoing
-from streamproc.transport import Batch, BatchSchema, Fetching
+from streamproc.transport import Batch, BatchSchema, Fetching, fetching
 from tests.apps.batch_app import make_app
 from tests.services.kafka import Kafka
 
@@ -80,7 +79,7 @@ async def test_a_rebalance_that_comes_while_an_app_stops_costs_no_commit(
 async def test_an_app_ends_although_no_coordinator_answers(
     kafka: Kafka, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_fetching, "ANSWER_S", 0.1)
+    monkeypatch.setattr(fetching, "ANSWER_S", 0.1)
     app = make_app(kafka.bootstrap, topic, tmp_path, Fetching(), broker_commit_interval=600.0)
     batches = collect(app, topic)
     await app.start()

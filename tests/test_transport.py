@@ -24,11 +24,11 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streamproc._fetching import FetchingThread
 from streamproc.broker.link import Link
 from streamproc.errors import SettingsError
 from streamproc.producing import BatchProducer, Outgoing
 from streamproc.transport import TP, Batch, BatchSchema, Fetching, install
+from streamproc.transport.fetching import FetchingThread
 from tests.apps.batch_app import make_app
 from tests.services.kafka import Kafka
 

@@ -42,8 +42,7 @@ def command(
     for noisy in (
         "faust",
         "mode",
-        "streamproc._batch_consumer",
-        "streamproc._fetching",
+        "streamproc.transport",
         "aiokafka",
         "kafka",
     ):

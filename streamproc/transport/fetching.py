@@ -16,8 +16,8 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
 from faust.types import TP
 
-from streamproc._committed import check_answers
 from streamproc.ledger import Record
+from streamproc.transport.committed import check_answers
 
 ANSWER_S: Final = 5.0
 """How long Kafka may take for an answer; aiokafka itself waits for a coordinator without end."""

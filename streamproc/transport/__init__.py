@@ -23,11 +23,11 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streamproc._batch_consumer import BatchConsumer
-from streamproc._batches import BatchSchema, Fetching, Progress
 from streamproc.broker.header_names import escape_header_names
 from streamproc.errors import SettingsError
 from streamproc.ledger import Batch, Record
+from streamproc.transport.batches import BatchSchema, Fetching, Progress
+from streamproc.transport.consumer import BatchConsumer
 
 __all__ = [
     "TP",
