@@ -42,9 +42,23 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     fi
 fi
 
+# What takes minutes says now and then that it goes on.
+install() {
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" &
+    pip=$! seconds=0
+    trap 'kill "$pip" 2>/dev/null; exit 130' INT TERM  # what runs behind a shell does not hear Ctrl-C
+    while kill -0 "$pip" 2>/dev/null; do
+        sleep 1
+        seconds=$((seconds + 1))
+        [ $((seconds % 15)) -ne 0 ] || echo "  $seconds s: $(du -sm "$folder" | cut -f1) MB in $folder"
+    done
+    trap - INT TERM
+    wait "$pip"
+}
+
 echo "setting up $folder ($("$python" --version), $*) ..."
 rm -f "$folder/made"
 [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "$@"
+install --upgrade "pip>=24"
+install -c constraints.txt "$@"
 printf '%s\n' "$@" >"$folder/made"
