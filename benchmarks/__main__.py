@@ -37,10 +37,9 @@ def through_a_broker(parts: Collection[str], rounds: int, python: str) -> dict[s
             ratios += stream.compare_peers(bench, peers)
         if "model" in parts:
             ratios += stream.compare_model(bench)
-            seen, ratio = latency.measure(bench, *stream.capacity(bench))
-            print(latency.told(seen), flush=True)
+            latencies, ratio = latency.measure(bench, *stream.capacity(bench))
             ratios.append(ratio)
-            found["latency"] = asdict(seen)
+            found["latency"] = [asdict(one) for one in latencies]
         if "start" in parts:
             ratios += starting.measure(bench, [peer for peer in peers if "faust" in peer.module])
         if "bad" in parts:

@@ -12,6 +12,7 @@ from tempfile import gettempdir
 from typing import Any, Final
 
 import faust
+from faust.tables import TableManager
 
 from streamproc.broker.connecting import needed_topics, require_topics
 from streamproc.broker.link import Link
@@ -30,6 +31,14 @@ logger = logging.getLogger(__name__)
 
 WATCH_S: Final = 1.0
 """How often the group membership is looked after."""
+
+
+class NoTables(TableManager):  # type: ignore[misc]  # Faust carries no types
+    """Faust's, for an app that has no tables: stock waits a second at its start for some to be declared."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Worker:
@@ -167,6 +176,7 @@ class Worker:
             topic_allow_declare=False,
             topic_disable_leader=True,
             web_enabled=False,
+            TableManager=NoTables,
             datadir=str(Path(gettempdir()) / "streamproc-faust"),
         )
         install(app, Fetching(settings.limits.in_flight, settings.limits.drain_s))

@@ -19,6 +19,7 @@ from aiokafka.consumer.subscription_state import Subscription, SubscriptionState
 from aiokafka.structs import ConsumerRecord
 from faust import Schema
 from faust.app.base import App
+from faust.tables import TableManager
 from faust.transport.conductor import Conductor
 from faust.transport.consumer import Consumer, Fetcher, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -29,6 +30,7 @@ from streamproc.transport.batches import BatchMessage, BatchSchema
 from streamproc.transport.committing import LedgerConsumer
 from streamproc.transport.consumer import BatchConsumer
 from streamproc.transport.fetching import FetchingThread
+from streamproc.worker import NoTables
 from tests.apps.batch_app import make_app
 
 OVERRIDDEN = [
@@ -59,6 +61,7 @@ OVERRIDDEN = [
     (FetchingThread, "_seek_wait", "records from before a seek would be delivered"),
     (BatchMessage, "on_final_ack", "an ack would commit a whole batch, done or not"),
     (BatchSchema, "compile", "the agent would not get a Batch"),
+    (NoTables, "on_start", "a worker would start a second later"),
     (BatchTransport, "create_consumer", "the app would get the stock consumer"),
 ]
 
@@ -96,6 +99,7 @@ CALLED: list[tuple[Any, str, tuple[str, ...], str]] = [
     (driver.AIOKafkaConsumerThread, "call_thread", ("self", "fun", "args", "kwargs"), "reaches the thread"),
     (driver.AIOKafkaConsumerThread, "_ensure_consumer", ("self",), "gives aiokafka's consumer"),
     (Fetcher, "_fetcher", ("self",), "calls Consumer._drain_messages(self)"),
+    (TableManager, "_update_channels", ("self",), "the conductor waits until tables are registered"),
     (App, "_stop_consumer", ("self",), "drains at a graceful stop"),
     (App, "_on_partitions_revoked", ("self", "revoked"), "stops the flow and calls wait_empty"),
     (App, "_new_consumer", ("self",), "asks app.transport for the consumer"),
