@@ -72,6 +72,14 @@ def test_every_post_gets_its_own_result_from_bounded_sorted_batches(
     asyncio.run(scenario())
 
 
+async def test_a_batch_of_a_few_ends_where_posts_get_much_longer() -> None:
+    recorder = Recorder()
+    batcher = MicroBatcher(recorder, Batching(posts=64, wait_ms=0))
+    await collect(batcher, ["x" * 40] * 20 + ["x" * 44] * 3 + ["x" * 80] * 2 + ["x" * 400])
+    assert [len(batch) for batch in recorder.batches] == [23, 3], "the last ones are too few to be parted"
+    await batcher.close()
+
+
 async def test_what_was_seen_counts_to_the_length_of_a_post_as_far_as_it_is_text() -> None:
     recorder = Recorder()
     batcher = MicroBatcher(recorder, Batching(posts=2, wait_ms=0))
