@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from time import time
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import uuid4
 
 from benchmarks.posts import make_posts
 from benchmarks.processes import our_worker, started
 from benchmarks.ratios import Ratio
-from benchmarks.running import Bench
+from benchmarks.running import PARTITIONS, Bench
 from benchmarks.stream import MODEL
 from benchmarks.topics import read_all, wait_for_records
 from streamproc.broker.link import Link
@@ -24,7 +25,9 @@ from streamproc.producing import BatchProducer, Outgoing
 from streamproc.settings import Batching
 
 SHARE: Final = 0.7
-"""Of the capacity that was measured before."""
+"""Of what the worker delivers while more is sent than it can take: sender and broker work beside it."""
+TOO_MUCH: Final = 1.3
+"""Of what it takes from a topic that is full."""
 SECONDS: Final = 20.0
 WARM_UP_S: Final = 5.0
 """Posts of the first seconds are not counted: the model warms up."""
@@ -49,29 +52,56 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
-def measure(bench: Bench, capacity: float, offline: float) -> tuple[list[Latency], Ratio]:
+def measure(bench: Bench, full: float, offline: float) -> tuple[list[Latency], Ratio]:
     """Latency of our worker with the default model, in each round.
 
     Args:
         bench: where.
-        capacity: posts/s of our worker over a full topic.
+        full: posts/s of our worker over a topic that is full.
         offline: posts/s of the model alone, in batches of 64.
     """
     limits = Batching()
     allowed = limits.wait_ms + limits.posts / offline * 1000
-    rate = SHARE * capacity
     latencies = []
     for _ in range(bench.rounds):
-        (source, _), (target, dead) = bench.targets(), bench.targets()
-        found = asyncio.run(_latencies(bench, rate, source, target, dead))
+        rate = SHARE * _delivered(asyncio.run(_send_and_read(bench, TOO_MUCH * full)))
+        found = [sent.latency for sent in _counted(asyncio.run(_send_and_read(bench, rate)))]
         latencies.append(Latency(rate, len(found), quantile(found, 0.5), quantile(found, 0.99), allowed))
         print(told(latencies[-1]), flush=True)
     what = "p99 at 70 % of capacity ÷ (wait + a batch)"
     return latencies, Ratio.at_most(what, GOAL, [latency.p99 / allowed for latency in latencies])
 
 
-async def _latencies(bench: Bench, rate: float, source: str, target: str, dead: str) -> list[float]:
+class Sent(NamedTuple):
+    """When a post was due, and when its entities message was written: milliseconds since 1970."""
+
+    due: float
+    written: float
+
+    @property
+    def latency(self) -> float:
+        """Milliseconds."""
+        return self.written - self.due
+
+
+def _counted(sent: Sequence[Sent]) -> list[Sent]:
+    """Without those of the first seconds."""
+    begin = min(one.due for one in sent) + WARM_UP_S * 1000
+    return [one for one in sent if one.due >= begin]
+
+
+def _delivered(sent: Sequence[Sent]) -> float:
+    """Posts/s that were written while posts were sent, without the first seconds."""
+    begin = min(one.due for one in sent) + WARM_UP_S * 1000
+    return sum(begin <= one.written < begin + SECONDS * 1000 for one in sent) / SECONDS
+
+
+async def _send_and_read(bench: Bench, rate: float) -> list[Sent]:
+    """Send to a worker of its own at this rate, until it has tagged everything."""
     bootstrap = bench.kafka.bootstrap
+    mark = uuid4().hex
+    names = [await bench.kafka.create(f"{part}-{mark}", PARTITIONS) for part in ("in", "out", "dead")]
+    source, target, dead = names
     posts = make_posts(WARMING + int(rate * (WARM_UP_S + SECONDS)), seed=2)
     with started(*our_worker(bench.settings(source, target, dead, MODEL))):
         async with BatchProducer(Link(bootstrap)) as producer:
@@ -79,8 +109,7 @@ async def _latencies(bench: Bench, rate: float, source: str, target: str, dead: 
             await wait_for_records(bootstrap, target, WARMING, 60)
             due = await _send_at(producer, source, posts[WARMING:], rate)
         await wait_for_records(bootstrap, target, len(posts), 60)
-    counted = {key: at for key, at in due.items() if at >= min(due.values()) + WARM_UP_S * 1000}
-    return [at - counted[key] for key, at in await read_all(bootstrap, target) if key in counted]
+    return [Sent(due[key], at) for key, at in await read_all(bootstrap, target) if key in due]
 
 
 async def _send_at(

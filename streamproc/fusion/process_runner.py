@@ -83,7 +83,8 @@ class ProcessRunner(Runner):
             outcomes = [(list(islice(results, len(a.batch))), None) for a in answered]
         except BaseException as error:  # noqa: BLE001 - handed to whoever awaits the results
             outcomes = [(None, error)] * len(answered)
-        self._at_once = max(1, min(_AT_ONCE, int(len(answered) * _QUICK_S / (monotonic() - start))))
+        each_s = (monotonic() - start) / len(answered)
+        self._at_once = int(max(1, min(_AT_ONCE, _QUICK_S / max(each_s, 1e-6))))
         with suppress(RuntimeError):  # the loop has ended meanwhile, and with it whoever awaited
             loop.call_soon_threadsafe(_settle_all, answered, outcomes)
 
