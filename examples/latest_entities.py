@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 
 class Latest:
@@ -68,7 +70,10 @@ def _revision(post: dict[str, Any]) -> tuple[int, int]:
 
 def read(broker: str, topic: str, *, follow: bool) -> Iterator[tuple[bytes | None, bytes | None]]:
     """Keys and values of a topic from its start; up to its present end, or without end."""
-    consumer = KafkaConsumer(bootstrap_servers=broker.split(","), enable_auto_commit=False)
+    try:
+        consumer = KafkaConsumer(bootstrap_servers=broker.split(","), enable_auto_commit=False)
+    except KafkaError as error:
+        raise SystemExit(f"error: cannot reach Kafka at {broker} ({error}): see --broker") from None
     try:
         places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         if not places:
@@ -87,7 +92,8 @@ def read(broker: str, topic: str, *, follow: bool) -> Iterator[tuple[bytes | Non
 def main() -> None:
     """Print rows, one a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--broker", default="127.0.0.1:9092")
+    broker = os.environ.get("STREAMPROC_KAFKA__BROKER", "127.0.0.1:9092")
+    parser.add_argument("--broker", default=broker, help="default: %(default)s (STREAMPROC_KAFKA__BROKER)")
     parser.add_argument("--topic", default="entities")
     parser.add_argument("--follow", action="store_true")
     options = parser.parse_args()

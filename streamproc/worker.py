@@ -12,7 +12,6 @@ from tempfile import gettempdir
 from typing import Any, Final
 
 import faust
-from faust.tables import TableManager
 
 from streamproc.broker.connecting import needed_topics, require_topics
 from streamproc.broker.link import Link
@@ -25,20 +24,13 @@ from streamproc.pipeline import Pipeline
 from streamproc.producing import BatchProducer
 from streamproc.settings import Settings
 from streamproc.transport import BatchSchema, Fetching, Progress, install
+from streamproc.transport.tables import NoTables
 from streamproc.wiring import open_pipeline, open_taggers, triton_notices
 
 logger = logging.getLogger(__name__)
 
 WATCH_S: Final = 1.0
 """How often the group membership is looked after."""
-
-
-class NoTables(TableManager):  # type: ignore[misc]  # Faust carries no types
-    """Faust's, for an app that has no tables: stock waits a second at its start for some to be declared."""
-
-    async def on_start(self) -> None:
-        await self._update_channels()
-        await self.recovery.start()
 
 
 class Worker:

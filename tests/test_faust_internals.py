@@ -30,7 +30,7 @@ from streamproc.transport.batches import BatchMessage, BatchSchema
 from streamproc.transport.committing import LedgerConsumer
 from streamproc.transport.consumer import BatchConsumer
 from streamproc.transport.fetching import FetchingThread
-from streamproc.worker import NoTables
+from streamproc.transport.tables import NoTables
 from tests.apps.batch_app import make_app
 
 OVERRIDDEN = [

@@ -12,12 +12,14 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from streamproc.broker.link import Link
 from streamproc.entities import TAGGED_POST
+from streamproc.errors import BrokerError
 from streamproc.lag import probe
 from streamproc.producing import BatchProducer, Outgoing
 from tests.deployment import Deployment, body, ids
@@ -273,6 +275,32 @@ async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
     assert ids(await stream.read("entities", bool)) == {"1"}
 
 
+async def test_who_asks_twice_for_the_end_does_not_wait_for_posts_under_way(
+    deploy: Callable[..., Deployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    stream = deploy(
+        **{
+            "plugins.hanging.plugin": "hanging:Hanging",
+            "plugins.hanging.isolation": "thread",
+            "routes": '[{primary="hanging"}]',
+            "limits.drain_s": "3600",
+        }
+    )
+    await stream.send({f"test:{i}": body(i) for i in range(300)})
+    worker = stream.start_worker()
+    assert await asyncio.to_thread(_assigned_members, stream) == 1
+    worker.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        await asyncio.to_thread(worker.wait, 2)
+    worker.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(worker.wait, 30) == 128 + signal.SIGINT
+    stream.settings["routes"] = '[{primary="capitals"}]'
+    stream.start_worker()
+    assert len(ids(await stream.read("entities", lambda found: len(found) >= 300, seconds=120))) == 300
+
+
 async def test_a_plugin_that_crashes_on_one_post_in_fifty_costs_these_posts_and_nothing_else(
     deploy: Callable[..., Deployment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,9 +337,10 @@ def _assigned_members(stream: Deployment) -> int:
     """How many members have partitions, once there is one."""
     from streamproc.broker.topics import admin_client
 
-    with admin_client(Link(stream.kafka.bootstrap)) as client:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        # A fresh broker has no coordinator until its first group asks for one.
+        with suppress(BrokerError), admin_client(Link(stream.kafka.bootstrap)) as client:
             members = client.describe_groups([stream.name])[stream.name]["members"]
             count = sum(bool((m["member_assignment"] or {}).get("assigned_partitions")) for m in members)
             if count:

@@ -97,6 +97,11 @@ def _run(
     feed = open_feed(name, options)
     checkpoint = None
     if state is not None:
+        if not feed.resumable:
+            raise click.UsageError(
+                f"feed {name} cannot go on from where it stood: leave --state out; what is delivered "
+                "again has the same keys"
+            )
         checkpoint = Checkpoint(state, name)
         cursor = checkpoint.load()
         if cursor is not None:

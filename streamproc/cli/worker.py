@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,16 +56,19 @@ async def _run(settings: Settings) -> None:
 
     worker = Worker(settings)
     loop = asyncio.get_running_loop()
-    running = asyncio.current_task()
 
-    def stop() -> None:
-        """Ask for the end; who asks again does not wait for it."""
-        if worker.stop_requested and running is not None:
-            running.cancel()
+    def stop(number: int) -> None:
+        """Ask for the end; who asks again does not wait for it, whatever holds it up."""
+        if worker.stop_requested:
+            logging.getLogger("streamproc.worker").warning(
+                "ended at once: posts under way are read again by the next worker"
+            )
+            logging.shutdown()
+            os._exit(128 + number)
         worker.request_stop()
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
     async with asyncio.TaskGroup() as tasks, _ended_when_deaf(settings.health.exit_s):
         try:
             reporting: list[asyncio.Task[None]] = []

@@ -85,6 +85,11 @@ class Feed(ABC, Generic[ConfigT]):
             InputError: the feed cannot be read at all, or not any further.
         """
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the feed can start again at a cursor: whether its class has a `resumed` of its own."""
+        return type(self).resumed is not Feed.resumed
+
     def resumed(self, cursor: str) -> Feed[ConfigT]:
         """The same feed, starting again at the `cursor` of an item that was delivered.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, Protocol, TypeAlias
 
+from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.runner import BatchLost, Result
 from streamproc.settings import Batching
@@ -81,6 +82,8 @@ class MicroBatcher:
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="micro-batches")
             self._task.add_done_callback(self._give_up)
+        if self._task.done():
+            raise PluginError("micro-batches have ended")
         submission = _Submission(asyncio.Queue(), explain)
         self._waiting.extend(
             (estimated_length(post), post, submission, index) for index, post in enumerate(posts)
@@ -132,7 +135,7 @@ class MicroBatcher:
 
     def _give_up(self, task: asyncio.Task[None]) -> None:
         """The loop has ended: nobody must wait for it for ever."""
-        error = RuntimeError("micro-batches have ended")
+        error = PluginError("micro-batches have ended")
         if not task.cancelled():
             error.__cause__ = task.exception()
         for submission in self._open:
@@ -143,13 +146,13 @@ class MicroBatcher:
         try:
             explain = any(submission.explain for _, _, submission, _ in batch)
             results = await self._tag([post for _, post, _, _ in batch], explain=explain)
-        except BatchLost:
-            # One at a time: a lost model costs more time than a batch saves, and each result that is
-            # there goes on at once.
-            for waiting in batch:
-                await self._tag_batch([waiting])
-            return
         except Exception as error:  # noqa: BLE001 - handed to those who wait; this loop serves all the others
+            if isinstance(error, BatchLost) and len(batch) > 1:
+                # One at a time: a lost model costs more time than a batch saves, and each result that is
+                # there goes on at once.
+                for waiting in batch:
+                    await self._tag_batch([waiting])
+                return
             for submission in {submission for _, _, submission, _ in batch}:
                 submission.finished.put_nowait(error)
             return

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from time import monotonic
-from typing import Final
+from typing import Final, TypeAlias
 
 from streamproc.daemon import DaemonThread, settle
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import PluginFacts
-from streamproc.fusion.runner import CLOSE_S, Result, Runner
+from streamproc.fusion.runner import CLOSE_S, BatchLost, Result, Runner
 from streamproc.fusion.supervision import Supervised
 from streamproc.settings import PluginSettings
 
@@ -33,6 +33,9 @@ class _Asked:
     batch: Sequence[FusionInput]
     explain: bool
     results: asyncio.Future[list[Result]]
+
+
+_Outcome: TypeAlias = tuple[list[Result] | None, BaseException | None]
 
 
 class ProcessRunner(Runner):
@@ -76,23 +79,29 @@ class ProcessRunner(Runner):
         answered = self._take()
         if not answered:
             return
-        start = monotonic()
-        outcomes: list[tuple[list[Result] | None, BaseException | None]]
-        try:
-            results = iter(self._supervised.tag_all([a.batch for a in answered], answered[0].explain))
-            outcomes = [(list(islice(results, len(a.batch))), None) for a in answered]
-        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits the results
-            outcomes = [(None, error)] * len(answered)
-        each_s = (monotonic() - start) / len(answered)
-        self._at_once = int(max(1, min(_AT_ONCE, _QUICK_S / max(each_s, 1e-6))))
+        outcomes = self._ask(answered)
         with suppress(RuntimeError):  # the loop has ended meanwhile, and with it whoever awaited
             loop.call_soon_threadsafe(_settle_all, answered, outcomes)
+
+    def _ask(self, asked: Sequence[_Asked]) -> list[_Outcome]:
+        """The outcome of each micro-batch. Where a message was lost, each goes by itself."""
+        start = monotonic()
+        try:
+            results = iter(self._supervised.tag_all([a.batch for a in asked], asked[0].explain))
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits the results
+            self._at_once = 1
+            if isinstance(error, BatchLost) and len(asked) > 1:
+                return [outcome for one in asked for outcome in self._ask([one])]
+            return [(None, error)] * len(asked)
+        each_s = (monotonic() - start) / len(asked)
+        self._at_once = int(max(1, min(_AT_ONCE, 2 * self._at_once, _QUICK_S / max(each_s, 1e-6))))
+        return [(list(islice(results, len(a.batch))), None) for a in asked]
 
     def _take(self) -> list[_Asked]:
         """What is answered together: as many micro-batches as the model tags in an instant."""
         taken: list[_Asked] = []
         while self._asked and len(taken) < self._at_once:
-            if taken and self._asked[0].explain is not taken[0].explain:
+            if taken and not _go_together(taken[0], self._asked[0]):
                 break
             asked = self._asked.popleft()
             if not asked.results.done():  # whoever asked may have left
@@ -119,8 +128,11 @@ class ProcessRunner(Runner):
             self._thread.close()
 
 
-def _settle_all(
-    answered: Sequence[_Asked], outcomes: Sequence[tuple[list[Result] | None, BaseException | None]]
-) -> None:
+def _go_together(one: _Asked, other: _Asked) -> bool:
+    """Whether they may share a message. A post by itself may be one that was lost with others before."""
+    return one.explain is other.explain and len(one.batch) > 1 and len(other.batch) > 1
+
+
+def _settle_all(answered: Sequence[_Asked], outcomes: Sequence[_Outcome]) -> None:
     for asked, outcome in zip(answered, outcomes, strict=True):
         settle(asked.results, *outcome)

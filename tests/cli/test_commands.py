@@ -170,6 +170,7 @@ CAPITALS = ("--set", 'routes=[{primary="capitals"}]')
         (("worker", *CAPITALS, *NOWHERE), "no Kafka at 127.0.0.1:1"),
         (("ingest", "jsonl", "/no/such/posts.jsonl", *NOWHERE), "no Kafka at 127.0.0.1:1"),
         (("ingest", "bluesky", "--cursor", "yesterday"), "cursor"),
+        (("ingest", "jsonl", "posts.jsonl", "--state", "s", *NOWHERE), "cannot go on from where it stood"),
         (("lag", "--broker", "127.0.0.1:1"), "127.0.0.1:1"),
         (("topics", "create", "--broker", "127.0.0.1:1"), "127.0.0.1:1"),
         (("plugins", "check", "nobody"), "no plugin or model named"),

@@ -24,9 +24,9 @@ def settings(**more: Any) -> PluginSettings:
 
 
 @asynccontextmanager
-async def tagger(**more: Any) -> AsyncIterator[Tagger]:
+async def tagger(batching: Batching | None = None, **more: Any) -> AsyncIterator[Tagger]:
     """That plugin as the pipeline knows it."""
-    opened = await Tagger.open("bad", settings(**more), Batching(wait_ms=0))
+    opened = await Tagger.open("bad", settings(**more), batching or Batching(wait_ms=0))
     try:
         yield opened
     finally:

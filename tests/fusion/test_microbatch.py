@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.errors import PluginFailed
+from streamproc.errors import PluginError, PluginFailed
 from streamproc.fusion.api import FusionInput, Tagging
 from streamproc.fusion.microbatch import MicroBatcher, estimated_tokens
 from streamproc.fusion.runner import BatchLost, Result
@@ -213,3 +213,15 @@ async def test_a_failure_is_a_result_like_any_other() -> None:
     batcher = MicroBatcher(tag, Batching(wait_ms=0))
     assert isinstance((await collect(batcher, ["a"]))[0], PluginFailed)
     await batcher.close()
+
+
+async def test_a_post_that_is_lost_by_itself_is_told_and_who_comes_later_does_not_wait() -> None:
+    async def tag(batch: Sequence[FusionInput], *, explain: bool) -> list[Result]:
+        raise BatchLost
+
+    batcher = MicroBatcher(tag, Batching(wait_ms=0))
+    with pytest.raises(BatchLost):
+        await collect(batcher, ["a", "b"])
+    await batcher.close()
+    with pytest.raises(PluginError, match="ended"):
+        await collect(batcher, ["c"])

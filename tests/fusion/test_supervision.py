@@ -18,7 +18,7 @@ from streamproc.fusion.runner import BatchLost
 from streamproc.fusion.supervision import STARTS, Supervised
 from streamproc.fusion.tagger import Tagger
 from streamproc.settings import Batching
-from tests.fusion.isolated import HERE, ends, inputs, names, settings, supervised
+from tests.fusion.isolated import HERE, ends, inputs, names, settings, supervised, tag, tagger
 
 pytestmark = [
     pytest.mark.usefixtures("misbehaving"),
@@ -115,19 +115,35 @@ async def test_micro_batches_of_a_quick_model_share_a_message_and_a_lost_one_cos
 
         runner._thread.put(busy)
         runner._at_once = quick
-        tasks = [asyncio.create_task(runner.tag(inputs(post))) for post in posts]
+        tasks = [asyncio.create_task(runner.tag(inputs(post, "and nobody"))) for post in posts]
         await asyncio.sleep(0)
         free.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     told = await asked("Ada", "Grace", "Marie", quick=3)
-    assert ([names(result) for (result,) in told], child.requests) == ([["Ada"], ["Grace"], ["Marie"]], 1)
+    assert [[names(result) for result in one] for one in told] == [
+        [[x], []] for x in ("Ada", "Grace", "Marie")
+    ]
+    assert child.requests == 1
     await asked("slow Ada", quick=1)
     assert (runner._at_once, child.requests) == (1, 2), "a slow one goes alone"
-    lost = await asked("Ada", "exit", quick=2)
-    assert [type(error) for error in lost] == [BatchLost, BatchLost]
+    kept, lost = await asked("Ada", "exit", quick=2)
+    assert (names(kept[0]), type(lost)) == (["Ada"], BatchLost), "the other one is asked by itself"
     assert names((await runner.tag(inputs("Ada")))[0]) == ["Ada"]
     await runner.close()
+
+
+@pytest.mark.parametrize("fault", ["stranger", "exit"])
+async def test_a_post_that_spoils_its_message_costs_only_itself(fault: str) -> None:
+    texts = [
+        f"{fault} {number}" if number in (90, 91, 300) else f"met Ada {number}" for number in range(400)
+    ]
+    async with tagger(batching=Batching(posts=4, wait_ms=0)) as quick:
+        found = await tag(quick, *texts)
+    failed = [text for text, result in found.items() if isinstance(result, PluginFailed)]
+    assert sorted(failed) == sorted(text for text in texts if fault in text)
+    assert all(names(found[text]) == ["Ada"] for text in texts if text not in failed)
+    assert len(found) == len(texts)
 
 
 async def test_a_batch_that_does_not_end_does_not_keep_the_runner_from_closing() -> None:
