@@ -238,11 +238,13 @@ async def test_a_tagged_post_too_large_for_its_topic_is_a_dead_letter_and_the_ot
 
 HANGING = """
 import threading
+from pathlib import Path
 from streamproc.fusion.capitals import CapitalsModel, CapitalsPlugin
 
 
 class HangingModel(CapitalsModel):
     def tag(self, batch):
+        Path(__file__).with_suffix(".called").touch()
         threading.Event().wait()
 
 
@@ -290,7 +292,9 @@ async def test_who_asks_twice_for_the_end_does_not_wait_for_posts_under_way(
     )
     await stream.send({f"test:{i}": body(i) for i in range(300)})
     worker = stream.start_worker()
-    assert await asyncio.to_thread(_assigned_members, stream) == 1
+    async with asyncio.timeout(60):
+        while not (tmp_path / "hanging.called").exists():
+            await asyncio.sleep(0.05)
     worker.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
         await asyncio.to_thread(worker.wait, 2)
