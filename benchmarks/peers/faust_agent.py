@@ -6,6 +6,8 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import faust
@@ -20,6 +22,7 @@ async def measure(given: Given) -> Measured:
     app = faust.App(
         given.group, broker=f"kafka://{given.broker}", web_enabled=False, topic_disable_leader=True,
         topic_allow_declare=False, consumer_auto_offset_reset="earliest", producer_acks=-1,
+        datadir=str(Path(gettempdir()) / "streamproc-faust"),
     )  # fmt: skip
     out = app.topic(given.target, value_serializer="raw", key_serializer="raw")
     finished = asyncio.Event()
