@@ -84,15 +84,20 @@ class Sent(NamedTuple):
         return self.written - self.due
 
 
+def _warm(sent: Sequence[Sent]) -> float:
+    """From when on it counts: milliseconds since 1970."""
+    return min(one.due for one in sent) + WARM_UP_S * 1000
+
+
 def _counted(sent: Sequence[Sent]) -> list[Sent]:
     """Without those of the first seconds."""
-    begin = min(one.due for one in sent) + WARM_UP_S * 1000
+    begin = _warm(sent)
     return [one for one in sent if one.due >= begin]
 
 
 def _delivered(sent: Sequence[Sent]) -> float:
     """Posts/s that were written while posts were sent, without the first seconds."""
-    begin = min(one.due for one in sent) + WARM_UP_S * 1000
+    begin = _warm(sent)
     return sum(begin <= one.written < begin + SECONDS * 1000 for one in sent) / SECONDS
 
 

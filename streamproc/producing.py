@@ -163,7 +163,7 @@ class BatchProducer:
         by_topic: dict[str, list[int]] = defaultdict(list)
         for index, message in enumerate(messages):
             by_topic[message.topic].append(index)
-        targets: dict[tuple[str, int], list[int]] = {}
+        targets: dict[tuple[str, int], list[int]] = defaultdict(list)
         for topic, indices in by_topic.items():
             partitions = await self._partitions(topic, deadline)
             keys = [messages[index].key for index in indices]
@@ -171,13 +171,10 @@ class BatchProducer:
             # Kafka's partitioner takes the hash without its sign bit.
             keyed = ((hashes & 0x7FFFFFFF) % partitions).tolist()
             anywhere = next(self._turn) % partitions
-            chosen: dict[int, list[int]] = defaultdict(list)
             for index, key, partition in zip(indices, keys, keyed, strict=True):
                 named = messages[index].partition
                 free = anywhere if key is None else partition
-                chosen[free if named is None else named].append(index)
-            for partition, theirs in chosen.items():
-                targets[topic, partition] = theirs
+                targets[topic, free if named is None else named].append(index)
         return targets
 
     async def _partitions(self, topic: str, deadline: float) -> int:

@@ -63,8 +63,7 @@ class Publisher:
                 self._counts.tagged += 1
                 self._counts.entities += len(output.tagged.entities)
                 self.end(call.job)
-        if failed:
-            await self._fail(failed)
+        await self._fail(failed)
 
     async def publish_untagged(self, ended: Sequence[tuple[Job, list[Output]]]) -> None:
         """Deliver the outputs of deletions and empty texts; then these posts have ended."""

@@ -254,19 +254,27 @@ class Hanging(CapitalsPlugin):
 """
 
 
-async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
+@pytest.fixture
+def deploy_hanging(
     deploy: Callable[..., Deployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Callable[[str], Deployment]:
+    """Deploys a plugin that never returns, and says by a file that it was called; takes `limits.drain_s`."""
     (tmp_path / "hanging.py").write_text(HANGING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    stream = deploy(
+    return lambda drain_s: deploy(
         **{
             "plugins.hanging.plugin": "hanging:Hanging",
             "plugins.hanging.isolation": "thread",
             "routes": '[{primary="hanging"}]',
-            "limits.drain_s": "1",
+            "limits.drain_s": drain_s,
         }
     )
+
+
+async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
+    deploy_hanging: Callable[[str], Deployment],
+) -> None:
+    stream = deploy_hanging("1")
     await stream.send({"test:1": body(1)})
     worker = stream.start_worker()
     assert await asyncio.to_thread(_assigned_members, stream) == 1
@@ -278,18 +286,9 @@ async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
 
 
 async def test_who_asks_twice_for_the_end_does_not_wait_for_posts_under_way(
-    deploy: Callable[..., Deployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deploy_hanging: Callable[[str], Deployment], tmp_path: Path
 ) -> None:
-    (tmp_path / "hanging.py").write_text(HANGING)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    stream = deploy(
-        **{
-            "plugins.hanging.plugin": "hanging:Hanging",
-            "plugins.hanging.isolation": "thread",
-            "routes": '[{primary="hanging"}]',
-            "limits.drain_s": "3600",
-        }
-    )
+    stream = deploy_hanging("3600")
     await stream.send({f"test:{i}": body(i) for i in range(300)})
     worker = stream.start_worker()
     async with asyncio.timeout(60):
@@ -345,10 +344,13 @@ def _assigned_members(stream: Deployment) -> int:
     while time.monotonic() < deadline:
         # A fresh broker has no coordinator until its first group asks for one.
         with suppress(BrokerError), admin_client(Link(stream.kafka.bootstrap)) as client:
-            members = client.describe_groups([stream.name])[stream.name]["members"]
-            count = sum(bool((m["member_assignment"] or {}).get("assigned_partitions")) for m in members)
-            if count:
-                return count
+            while time.monotonic() < deadline:
+                members = client.describe_groups([stream.name])[stream.name]["members"]
+                count = sum(
+                    bool((m["member_assignment"] or {}).get("assigned_partitions")) for m in members
+                )
+                if count:
+                    return count
     return 0
 
 

@@ -144,8 +144,8 @@ class ChildProcess:
         self.loaded = True
         return answer
 
-    def tag(self, batches: Sequence[Sequence[FusionInput]], explain: bool) -> list[Any]:
-        """What the plugin says of each post of the micro-batches, unchecked.
+    def tag(self, posts: Sequence[FusionInput], sizes: list[int], explain: bool) -> list[Any]:
+        """What the plugin says of each post, unchecked; `sizes` are those of its micro-batches.
 
         Raises:
             ChildLost: it ended, took too long or needed too much memory.
@@ -153,13 +153,13 @@ class ChildProcess:
         """
         self.requests += 1
         watch = partial(self._watch, monotonic() + self._deadline_s)
-        self._send(Batches.of(self.requests, batches, explain), watch)
+        self._send(Batches.of(self.requests, posts, sizes, explain), watch)
         answer = self._answer(watch)
         if isinstance(answer, Refusal):
             raise UnusableAnswer(answer.why)
         if not isinstance(answer, Answer) or answer.number != self.requests:
             raise ChildLost("gave the answer to another batch: does it fork?")
-        if len(answer.results) != sum(map(len, batches)):
+        if len(answer.results) != len(posts):
             raise UnusableAnswer("gave no result for each post")
         return answer.results
 

@@ -49,13 +49,12 @@ class Batches:
     visuals: list[Mapping[Modality, Visual]]
 
     @classmethod
-    def of(cls, number: int, batches: Sequence[Sequence[FusionInput]], explain: bool) -> Batches:
-        """From micro-batches."""
-        posts = [post for batch in batches for post in batch]
+    def of(cls, number: int, posts: Sequence[FusionInput], sizes: list[int], explain: bool) -> Batches:
+        """From the posts of all micro-batches, one behind the other."""
         return cls(
             number,
             explain,
-            [len(batch) for batch in batches],
+            sizes,
             [post.text for post in posts],
             [post.lang for post in posts],
             [post.visuals for post in posts],

@@ -85,7 +85,7 @@ class Supervised:
             return []
         child = self._ready()
         try:
-            answer = child.tag(batches, explain)
+            answer = child.tag(posts, [len(batch) for batch in batches], explain)
         except (ChildLost, UnusableAnswer) as error:
             return self._after_failure(child, error, posts, explain)
         if (held := child.swollen()) is not None:

@@ -160,7 +160,6 @@ async def test_a_batch_that_does_not_end_does_not_keep_the_runner_from_closing()
 
 WORKER = """
 import sys
-import threading
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.supervision import Supervised
 from streamproc.settings import PluginSettings
