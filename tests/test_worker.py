@@ -258,7 +258,7 @@ class Hanging(CapitalsPlugin):
 def deploy_hanging(
     deploy: Callable[..., Deployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Deployment]:
-    """Deploys a plugin that never returns, and says by a file that it was called; takes `limits.drain_s`."""
+    """Deploys a plugin that never returns and tells by a file that it was called; takes `drain_s`."""
     (tmp_path / "hanging.py").write_text(HANGING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return lambda drain_s: deploy(
