@@ -15,6 +15,7 @@ import orjson
 from pydantic import TypeAdapter
 
 SCHEMA_VERSION: Final = 1
+_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 View = Literal["text", "image+text"]
 VisualStatus = Literal["used", "absent", "unavailable", "skipped"]
@@ -103,7 +104,8 @@ class TaggedPost:
 
     def to_json(self) -> bytes:
         """UTF-8 JSON, one line."""
-        return orjson.dumps(self, option=orjson.OPT_SERIALIZE_NUMPY)
+        # orjson's own result holds on to several KiB; the copy without the line's end has its size.
+        return orjson.dumps(self, option=_JSON)[:-1]
 
 
 TAGGED_POST: Final[TypeAdapter[TaggedPost]] = TypeAdapter(TaggedPost)
