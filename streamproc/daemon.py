@@ -40,15 +40,11 @@ class DaemonThread:
             except RuntimeError:
                 return  # the loop has ended meanwhile, and with it whoever awaited
 
-        self.put(work)
-        return await future
-
-    def put(self, call: Callable[[], None]) -> None:
-        """Have a call made that raises nothing; nobody waits for it."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True, name=self._name)
             self._thread.start()
-        self._calls.put(call)
+        self._calls.put(work)
+        return await future
 
     def close(self) -> None:
         """No further calls; the running one is left to itself."""

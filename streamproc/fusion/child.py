@@ -19,7 +19,7 @@ from typing import Any, Final
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import LoadedPlugin, load_plugin
-from streamproc.fusion.messages import Answer, Batches, Order, Refusal, pack, receive, unpack
+from streamproc.fusion.messages import Answer, Order, Refusal, Request, pack, receive, unpack
 from streamproc.fusion.runner import tag_safely
 from streamproc.vision.visuals import Missing
 
@@ -50,16 +50,12 @@ def main() -> None:
     gc.freeze()
     while True:
         try:
-            batches: Batches = connection.receive()
+            request: Request = connection.receive()
         except EOFError:
             break
-        results = [
-            result
-            for batch in batches.each()
-            for result in tag_safely(order.name, loaded.model, batch, batches.explain)
-        ]
+        results = tag_safely(order.name, loaded.model, request.posts(), request.explain)
         try:
-            connection.send(Answer(batches.number, results))
+            connection.send(Answer(request.number, results))
         except OSError:
             break
         except Exception as error:  # noqa: BLE001 - pickle raises whatever what it meets raises

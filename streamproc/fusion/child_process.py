@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -18,16 +19,8 @@ from typing import Any, Final
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import PluginFacts
-from streamproc.fusion.messages import (
-    Answer,
-    Batches,
-    BrokenFrame,
-    Order,
-    Refusal,
-    pack,
-    receive,
-    unpack_plain,
-)
+from streamproc.fusion.inbox import Inbox
+from streamproc.fusion.messages import Answer, Order, Refusal, Request, pack, unpack_plain
 from streamproc.settings import PluginSettings
 
 _MEGABYTE: Final = 1024 * 1024
@@ -55,65 +48,60 @@ class UnusableAnswer(Exception):
 
 
 class ChildProcess:
-    """A running process; `spawn` starts one. All calls but `kill` come from the thread that spawned it.
+    """A running process; `spawn` starts one.
+
+    It answers requests in the order in which they were sent; several may be on their way.
 
     Args:
         process: that was started.
-        connection: to it.
         name: the plugin's.
         limits: of time and memory.
 
     Attributes:
         loaded: whether it has said that its model is loaded.
-        requests: how often it was asked for tags.
+        answered: how many requests it has answered.
     """
 
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        connection: socket.socket,
-        name: str,
-        limits: PluginSettings,
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], name: str, limits: PluginSettings) -> None:
         self.loaded = False
-        self.requests = 0
+        self.answered = 0
         self._process = process
-        self._connection = connection
         self._name = name
         self._deadline_s = limits.deadline_s
         self._memory_mb = limits.memory_mb
-        connection.settimeout(_WATCH_S if limits.memory_mb is None else _WATCH_MEMORY_S)
+        self._watch_s = _WATCH_S if limits.memory_mb is None else _WATCH_MEMORY_S
+        self._inbox = Inbox()
+        self._transport: asyncio.WriteTransport | None = None
+        self._requests = 0
 
     @classmethod
-    def spawn(cls, name: str, settings: PluginSettings | None = None) -> ChildProcess:
+    async def spawn(cls, name: str, settings: PluginSettings | None = None) -> ChildProcess:
         """Start a process that loads a plugin; `facts` waits for it.
 
-        On Linux it dies with the calling thread.
+        On Linux it dies with the thread of this loop.
 
         Raises:
             PluginError: the system starts no process.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            descriptor = theirs.fileno()
-            module = "streamproc.fusion.child"
-            try:
-                process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", module, str(descriptor), str(os.getpid())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=2,  # what a plugin prints is not for those who read our output
-                    env=os.environ | {"PYTHONPATH": _import_path()},
-                    pass_fds=(descriptor,),
-                    # Ctrl-C is for us: the posts under way are still tagged.
-                    start_new_session=True,
-                )
-            except OSError as error:
-                ours.close()
-                raise PluginError(f"plugin {name!r}: its process does not start: {error}") from None
-        child = cls(process, ours, name, settings or PluginSettings())
-        with suppress(ChildLost):  # `facts` says so
-            child._send(Order(name, settings, logging.getLogger().getEffectiveLevel()))
+        try:
+            with theirs:
+                process = _started(theirs.fileno())
+        except OSError as error:
+            ours.close()
+            raise PluginError(f"plugin {name!r}: its process does not start: {error}") from None
+        child = cls(process, name, settings or PluginSettings())
+        try:
+            await child._connect(ours)
+        except BaseException:
+            child.kill()
+            raise
+        child._send(Order(name, settings, logging.getLogger().getEffectiveLevel()))
         return child
+
+    async def _connect(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_connection(lambda: self._inbox, sock=connection)
 
     @property
     def pid(self) -> int:
@@ -125,7 +113,7 @@ class ChildProcess:
         """Whether it still runs; one that was killed while nobody asked it anything does not."""
         return self._process.poll() is None
 
-    def facts(self, load_s: float) -> PluginFacts:
+    async def facts(self, load_s: float) -> PluginFacts:
         """What it says of its plugin once the model is loaded.
 
         Args:
@@ -136,32 +124,42 @@ class ChildProcess:
             ChildLost: the process ended, or takes too long.
         """
         until = monotonic() + load_s
-        answer = self._answer(partial(self._watch_loading, until, load_s))
-        if isinstance(answer, Refusal):
-            raise PluginError(answer.why)
-        if not isinstance(answer, PluginFacts):
+
+        def watch() -> None:
+            if monotonic() > until:
+                raise ChildLost(f"took longer than {load_s:g} s")
+
+        message = await self._receive(watch)
+        if isinstance(message, Refusal):
+            raise PluginError(message.why)
+        if not isinstance(message, PluginFacts):
             raise ChildLost("did not say what it is")
         self.loaded = True
-        return answer
+        return message
 
-    def tag(self, posts: Sequence[FusionInput], sizes: list[int], explain: bool) -> list[Any]:
-        """What the plugin says of each post, unchecked; `sizes` are those of its micro-batches.
+    def ask(self, posts: Sequence[FusionInput], explain: bool) -> int:
+        """Send a micro-batch to be tagged; returns how many bytes that took. `answer` gives the results."""
+        self._requests += 1
+        return self._send(Request.of(self._requests, posts, explain))
+
+    async def answer(self, posts: Sequence[FusionInput]) -> list[Any]:
+        """What the plugin says of each post of the oldest request without an answer, unchecked.
 
         Raises:
             ChildLost: it ended, took too long or needed too much memory.
             UnusableAnswer: there is no result for each post in its answer.
         """
-        self.requests += 1
-        watch = partial(self._watch, monotonic() + self._deadline_s)
-        self._send(Batches.of(self.requests, posts, sizes, explain), watch)
-        answer = self._answer(watch)
-        if isinstance(answer, Refusal):
-            raise UnusableAnswer(answer.why)
-        if not isinstance(answer, Answer) or answer.number != self.requests:
+        message = await self._receive(partial(self._watch, monotonic() + self._deadline_s))
+        if not isinstance(message, Refusal) and not (
+            isinstance(message, Answer) and message.number == self.answered + 1
+        ):
             raise ChildLost("gave the answer to another batch: does it fork?")
-        if len(answer.results) != len(posts):
+        self.answered += 1
+        if isinstance(message, Refusal):
+            raise UnusableAnswer(message.why)
+        if len(message.results) != len(posts):
             raise UnusableAnswer("gave no result for each post")
-        return answer.results
+        return message.results
 
     def swollen(self) -> int | None:
         """Megabytes that it holds, where that is more than it may."""
@@ -170,88 +168,91 @@ class ChildProcess:
         held = _resident_bytes(self.pid) // _MEGABYTE
         return held if held > self._memory_mb else None
 
-    def close(self, seconds: float) -> None:
-        """Have it give its model back and end; kill it when that takes longer."""
-        self._connection.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
+    async def close(self, seconds: float) -> bool:
+        """Have it give its model back and end; kill it when that takes longer.
+
+        Returns:
+            Whether it ended in time.
+        """
+        if self._transport is not None:
+            self._transport.abort()
+        in_time = await self._ends(seconds)
         self.kill()
-        self._process.wait()
+        await self._ends(_LAST_BREATH_S)
+        return in_time
 
     def kill(self) -> None:
-        """End it, and what it has started. From any thread."""
+        """End it, and what it has started."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    # -- frames ------------------------------------------------------------------------------
+    # -- messages ----------------------------------------------------------------------------
 
-    def _send(self, message: object, watch: Callable[[], None] = lambda: None) -> None:
-        for piece in pack(message):
-            view = memoryview(piece).cast("B")
-            while view:
-                try:
-                    view = view[self._connection.send(view) :]
-                except TimeoutError:
-                    watch()
-                except OSError:
-                    raise self._ended() from None
+    def _send(self, message: object) -> int:
+        """What cannot be sent any more is told by `_receive`."""
+        pieces = pack(message)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(pieces)
+        return sum(len(piece) if isinstance(piece, bytes) else piece.nbytes for piece in pieces)
 
-    def _answer(self, watch: Callable[[], None]) -> Any:
+    async def _receive(self, watch: Callable[[], None]) -> Any:
+        """The next message; `watch` is called now and then, and raises when there is no use in waiting."""
+        inbox = self._inbox
+        while not inbox.messages:
+            if inbox.broken:
+                raise ChildLost("wrote into the pipe of its process")
+            if inbox.over:
+                raise await self._ended()
+            if not await inbox.news(self._watch_s):
+                # It may have ended while a process that it started keeps the connection open.
+                if not self.alive:
+                    raise await self._ended()
+                watch()
         try:
-            packed = receive(lambda size: self._read(size, watch))
-        except BrokenFrame:
-            raise ChildLost("wrote into the pipe of its process") from None
-        try:
-            return unpack_plain(*packed)
+            return unpack_plain(*inbox.messages.popleft())
         except Exception as error:  # noqa: BLE001 - pickle raises whatever what it meets raises
             return Refusal(f"gave what cannot be read: {error}")
-
-    def _read(self, size: int, watch: Callable[[], None]) -> bytearray:
-        data = bytearray(size)
-        view = memoryview(data)
-        while view:
-            try:
-                count = self._connection.recv_into(view)
-            except TimeoutError:
-                watch()
-                continue
-            except OSError:
-                count = 0
-            if not count:
-                raise self._ended()
-            view = view[count:]
-        return data
 
     # -- watching ----------------------------------------------------------------------------
 
     def _watch(self, until: float) -> None:
-        self._see_that_it_runs()
         if monotonic() > until:
             raise ChildLost(f"took longer than {self._deadline_s:g} s", by_history=False)
         if self.swollen() is not None:
             raise ChildLost(f"needed more than {self._memory_mb} MB")
 
-    def _watch_loading(self, until: float, load_s: float) -> None:
-        self._see_that_it_runs()
-        if monotonic() > until:
-            raise ChildLost(f"took longer than {load_s:g} s")
+    async def _ends(self, seconds: float) -> bool:
+        """Whether the process ends within so long."""
+        until = monotonic() + seconds
+        while self.alive:
+            if monotonic() >= until:
+                return False
+            await asyncio.sleep(0.01)
+        return True
 
-    def _see_that_it_runs(self) -> None:
-        """A process that it has started may keep the connection open when it ends itself."""
-        if self._process.poll() is not None:
-            raise self._ended()
-
-    def _ended(self) -> ChildLost:
-        try:
-            status = self._process.wait(_LAST_BREATH_S)
-        except subprocess.TimeoutExpired:
+    async def _ended(self) -> ChildLost:
+        if not await self._ends(_LAST_BREATH_S):
             return ChildLost("closed the pipe of its process")
+        status = self._process.returncode
         if status >= 0:
             return ChildLost(f"ended with status {status}")
         try:
             return ChildLost(f"ended with {signal.Signals(-status).name}")
         except ValueError:
             return ChildLost(f"ended with signal {-status}")
+
+
+def _started(descriptor: int) -> subprocess.Popen[bytes]:
+    """The process, with its end of the connection to us."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "streamproc.fusion.child", str(descriptor), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        stdout=2,  # what a plugin prints is not for those who read our output
+        env=os.environ | {"PYTHONPATH": _import_path()},
+        pass_fds=(descriptor,),
+        # Ctrl-C is for us: the posts under way are still tagged.
+        start_new_session=True,
+    )
 
 
 def _resident_bytes(pid: int) -> int:

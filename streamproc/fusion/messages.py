@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from streamproc.fusion.api import FusionInput
 from streamproc.settings import PluginSettings
@@ -24,6 +23,9 @@ _SIGN: Final = b"spf1"
 _MOST_BYTES: Final = 4 * 1024**3
 _OURS: Final = frozenset({"streamproc", "numpy", "collections"})
 
+Packed: TypeAlias = tuple[bytearray, list[bytearray]]
+"""A message as it came: its pickle, and its arrays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -35,36 +37,32 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Batches:
-    """Micro-batches to be tagged, their posts as columns, which are packed in a third of the time.
+class Request:
+    """A micro-batch to be tagged, its posts as columns, which are packed in a third of the time.
 
-    `number` comes back with the answer; `sizes` says how many posts each micro-batch has.
+    `number` comes back with the answer.
     """
 
     number: int
     explain: bool
-    sizes: list[int]
     texts: list[str]
     langs: list[tuple[str, ...]]
     visuals: list[Mapping[Modality, Visual]]
 
     @classmethod
-    def of(cls, number: int, posts: Sequence[FusionInput], sizes: list[int], explain: bool) -> Batches:
-        """From the posts of all micro-batches, one behind the other."""
+    def of(cls, number: int, posts: Sequence[FusionInput], explain: bool) -> Request:
+        """From the posts of a micro-batch."""
         return cls(
             number,
             explain,
-            sizes,
             [post.text for post in posts],
             [post.lang for post in posts],
             [post.visuals for post in posts],
         )
 
-    def each(self) -> Iterator[list[FusionInput]]:
-        """The micro-batches again."""
-        posts = map(FusionInput, self.texts, self.langs, self.visuals)
-        for size in self.sizes:
-            yield list(islice(posts, size))
+    def posts(self) -> list[FusionInput]:
+        """The micro-batch again."""
+        return list(map(FusionInput, self.texts, self.langs, self.visuals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +93,40 @@ def pack(message: object) -> list[bytes | memoryview]:
     return [_HEAD.pack(_SIGN, len(body), len(raw)) + lengths + body, *raw]
 
 
-def receive(read: Callable[[int], bytearray]) -> tuple[bytearray, list[bytearray]]:
-    """The next message, still packed.
+def frame() -> Generator[int, bytearray, Packed]:
+    """Takes in one message, piece by piece: yields how many bytes it needs next, returns the message.
 
-    Args:
-        read: gives exactly so many bytes.
+    Raises:
+        BrokenFrame: what came is no message.
+    """
+    sign, size, count = _HEAD.unpack((yield _HEAD.size))
+    if sign != _SIGN:
+        raise BrokenFrame
+    lengths = []
+    for _ in range(count):
+        lengths.append(_LENGTH.unpack((yield _LENGTH.size))[0])  # noqa: PERF401 - a list cannot yield
+    if size + sum(lengths) > _MOST_BYTES:
+        raise BrokenFrame
+    body = yield size
+    arrays = []
+    for length in lengths:
+        arrays.append((yield length))  # noqa: PERF401
+    return body, arrays
+
+
+def receive(read: Callable[[int], bytearray]) -> Packed:
+    """The next message, from a `read` that waits and gives exactly so many bytes.
 
     Raises:
         BrokenFrame: what comes is no message.
     """
-    sign, size, count = _HEAD.unpack(read(_HEAD.size))
-    if sign != _SIGN:
-        raise BrokenFrame
-    lengths = [_LENGTH.unpack(read(_LENGTH.size))[0] for _ in range(count)]
-    if size + sum(lengths) > _MOST_BYTES:
-        raise BrokenFrame
-    return read(size), [read(length) for length in lengths]
+    pieces = frame()
+    needed = next(pieces)
+    while True:
+        try:
+            needed = pieces.send(read(needed))
+        except StopIteration as whole:
+            return whole.value  # type: ignore[no-any-return]
 
 
 def unpack(body: bytearray, arrays: list[bytearray]) -> Any:

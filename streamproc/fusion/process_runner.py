@@ -1,4 +1,4 @@
-"""The runner of a model in a process of its own."""
+"""The runner of a model in a process of its own, and who pays when that is lost."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from time import monotonic
-from typing import Final, TypeAlias
+from typing import Final
 
-from streamproc.daemon import DaemonThread, settle
+from streamproc.daemon import settle
+from streamproc.errors import PluginError, PluginFailed
 from streamproc.fusion.api import FusionInput
+from streamproc.fusion.child_process import ChildLost, ChildProcess, UnusableAnswer
 from streamproc.fusion.discovery import PluginFacts
-from streamproc.fusion.runner import CLOSE_S, BatchLost, Result, Runner
+from streamproc.fusion.runner import BatchLost, Result, Runner, checked
 from streamproc.fusion.supervision import Supervised
 from streamproc.settings import PluginSettings
 
 logger = logging.getLogger(__name__)
 
-
-_QUICK_S: Final = 0.01
-"""Micro-batches that take less together go in one message: each message costs a switch of threads."""
-_AT_ONCE: Final = 16
+_AHEAD_BYTES: Final = 256 * 1024
+"""While the process has so much before it, it gets no more: it is never idle, nor do pictures pile up."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,28 +29,33 @@ class _Asked:
     batch: Sequence[FusionInput]
     explain: bool
     results: asyncio.Future[list[Result]]
-
-
-_Outcome: TypeAlias = tuple[list[Result] | None, BaseException | None]
+    size: int = 0
 
 
 class ProcessRunner(Runner):
     """A model in a supervised process; call `start` first.
 
-    One thread starts the processes and talks to them, so whoever stops waiting for a batch leaves
-    nothing half said; and the processes, which die with that thread, live as long as the runner.
+    Micro-batches go to the process before the one ahead of them is answered, so that it need not wait for
+    this loop. Each is a message of its own, with its own deadline, and loses nothing but itself.
 
     Args:
         name: that routes use.
         settings: the entry of `[plugins]`, where there is one.
+        backoff_s: pause after the first failed start; each further one is about twice as long.
     """
 
-    def __init__(self, name: str, settings: PluginSettings | None) -> None:
+    def __init__(self, name: str, settings: PluginSettings | None, *, backoff_s: float = 0.5) -> None:
         self._name = name
-        self._supervised = Supervised(name, settings)
-        self._thread = DaemonThread(f"plugin-{name}")
-        self._asked: deque[_Asked] = deque()
-        self._at_once = 1
+        self._memory_mb = settings.memory_mb if settings is not None else None
+        # Whose memory is watched gets one at a time: what it holds is then that one's.
+        self._ahead_bytes = _AHEAD_BYTES if self._memory_mb is None else 0
+        self._supervised = Supervised(name, settings, backoff_s=backoff_s)
+        self._waiting: deque[_Asked] = deque()
+        self._sent: deque[_Asked] = deque()
+        self._unanswered = 0
+        self._child: ChildProcess | None = None
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -67,72 +68,140 @@ class ProcessRunner(Runner):
         Raises:
             PluginError: it cannot be loaded; says why.
         """
-        try:
-            return await self._thread.run(self._supervised.start)
-        except BaseException:
-            self._supervised.kill()
-            self._thread.close()
-            raise
-
-    def _answer_next(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer what is asked next, in the thread: with a quick model, several micro-batches at once."""
-        answered = self._take()
-        if not answered:
-            return
-        outcomes = self._ask(answered)
-        with suppress(RuntimeError):  # the loop has ended meanwhile, and with it whoever awaited
-            loop.call_soon_threadsafe(_settle_all, answered, outcomes)
-
-    def _ask(self, asked: Sequence[_Asked]) -> list[_Outcome]:
-        """The outcome of each micro-batch. Where a message was lost, each goes by itself."""
-        start = monotonic()
-        try:
-            results = iter(self._supervised.tag_all([a.batch for a in asked], asked[0].explain))
-        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits the results
-            self._at_once = 1
-            if isinstance(error, BatchLost) and len(asked) > 1:
-                return [outcome for one in asked for outcome in self._ask([one])]
-            return [(None, error)] * len(asked)
-        each_s = (monotonic() - start) / len(asked)
-        self._at_once = int(max(1, min(_AT_ONCE, 2 * self._at_once, _QUICK_S / max(each_s, 1e-6))))
-        return [(list(islice(results, len(a.batch))), None) for a in asked]
-
-    def _take(self) -> list[_Asked]:
-        """What is answered together: as many micro-batches as the model tags in an instant."""
-        taken: list[_Asked] = []
-        while self._asked and len(taken) < self._at_once:
-            if taken and not _go_together(taken[0], self._asked[0]):
-                break
-            asked = self._asked.popleft()
-            if not asked.results.done():  # whoever asked may have left
-                taken.append(asked)
-        return taken
+        facts = await self._supervised.start()
+        self._task = asyncio.create_task(self._run(), name=f"plugin-{self._name}")
+        return facts
 
     async def tag(self, batch: Sequence[FusionInput], *, explain: bool = False) -> list[Result]:
-        loop = asyncio.get_running_loop()
-        asked = _Asked(batch, explain, loop.create_future())
-        self._asked.append(asked)
-        self._thread.put(partial(self._answer_next, loop))
+        if self._task is None or self._task.done():
+            raise PluginError(f"plugin {self._name!r} is closed")
+        if not batch:
+            return []
+        asked = _Asked(batch, explain, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        self._feed()
+        self._arrived.set()
         return await asked.results
 
     async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._supervised.close()
+
+    # -- asking ------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
         try:
-            async with asyncio.timeout(CLOSE_S):
-                await self._thread.run(self._supervised.close)
-        except TimeoutError:
-            logger.warning(
-                "plugin %r did not close within %g s: its process is killed", self._name, CLOSE_S
-            )
-            self._supervised.kill()
+            await self._tag_all()
+        finally:  # nobody must wait for it for ever
+            self._refuse_all(PluginError(f"plugin {self._name!r} is closed"))
+
+    async def _tag_all(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            try:
+                child = await self._supervised.ready()
+            except PluginError as error:
+                self._refuse_all(error)
+                continue
+            try:
+                await self._converse(child)
+            except ChildLost as lost:
+                self._settle_lost(child, lost)
+                await self._supervised.replace()
+            if self._waiting:
+                self._arrived.set()
+
+    async def _converse(self, child: ChildProcess) -> None:
+        """Have micro-batches tagged until none is left, or the process has to be replaced.
+
+        Raises:
+            ChildLost: over the first of those that wait then.
+        """
+        self._child = child
+        self._feed()
+        try:
+            while self._sent:
+                await self._answer_next(child)
+                if (held := child.swollen()) is not None:
+                    logger.warning(
+                        "plugin %r holds %d MB after a batch, memory_mb is %d: its process is replaced",
+                        self._name, held, self._memory_mb,
+                    )  # fmt: skip
+                    await self._supervised.replace()
+                    return
+                self._feed()
         finally:
-            self._thread.close()
+            self._child = None
+            self._waiting.extendleft(reversed(self._sent))
+            self._sent.clear()
+            self._unanswered = 0
 
+    def _feed(self) -> None:
+        """Send what waits, as long as the process has not enough before it."""
+        while self._child is not None and self._waiting:
+            if self._sent and self._unanswered >= self._ahead_bytes:
+                return
+            asked = self._waiting.popleft()
+            if asked.results.done():  # whoever asked has left
+                continue
+            try:
+                asked.size = self._child.ask(asked.batch, asked.explain)
+            except Exception as error:  # noqa: BLE001 - pickle raises whatever what it meets raises
+                settle(asked.results, None, error)
+                continue
+            self._sent.append(asked)
+            self._unanswered += asked.size
 
-def _go_together(one: _Asked, other: _Asked) -> bool:
-    """Whether they may share a message. A post by itself may be one that was lost with others before."""
-    return one.explain is other.explain and len(one.batch) > 1 and len(other.batch) > 1
+    async def _answer_next(self, child: ChildProcess) -> None:
+        """Hand out the results of the oldest micro-batch that was sent.
 
+        Raises:
+            ChildLost: there are none.
+        """
+        asked = self._sent[0]
+        try:
+            answer = await child.answer(asked.batch)
+        except UnusableAnswer as error:
+            self._settle_failed(asked, error)
+        else:
+            results: list[Result] = [
+                result if isinstance(result, PluginFailed) else checked(self._name, post, result)
+                for post, result in zip(asked.batch, answer, strict=True)
+            ]
+            settle(asked.results, results, None)
+        self._sent.popleft()
+        self._unanswered -= asked.size
 
-def _settle_all(answered: Sequence[_Asked], outcomes: Sequence[_Outcome]) -> None:
-    for asked, outcome in zip(answered, outcomes, strict=True):
-        settle(asked.results, *outcome)
+    # -- losing it ---------------------------------------------------------------------------
+
+    def _settle_lost(self, child: ChildProcess, lost: ChildLost) -> None:
+        """The process was lost over the first micro-batch that waits.
+
+        A post is given up when it ends a process that has tagged nothing before it: what others left
+        behind (a leak, a damaged heap) is not its fault.
+        """
+        asked = self._waiting[0]
+        if len(asked.batch) == 1 and lost.by_history and child.answered:
+            self._tell_again(asked, lost)
+        else:
+            self._waiting.popleft()
+            self._settle_failed(asked, lost)
+
+    def _settle_failed(self, asked: _Asked, error: ChildLost | UnusableAnswer) -> None:
+        """A post by itself is given up; nobody knows which of several it was."""
+        if len(asked.batch) == 1:
+            failed: Result = PluginFailed(f"plugin {self._name!r} {error} on this post")
+            settle(asked.results, [failed], None)
+        else:
+            self._tell_again(asked, error)
+            settle(asked.results, None, BatchLost())
+
+    def _tell_again(self, asked: _Asked, error: Exception) -> None:
+        logger.warning("plugin %r %s on a batch of %d: tagged again", self._name, error, len(asked.batch))
+
+    def _refuse_all(self, error: PluginError) -> None:
+        while self._waiting:
+            settle(self._waiting.popleft().results, None, error)

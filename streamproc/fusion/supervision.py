@@ -1,20 +1,18 @@
-"""A model in a process of its own that is replaced when it is lost, and who pays for that."""
+"""A plugin's process and its successors: started, looked after, replaced."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import sys
-import threading
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from streamproc.errors import PluginError, PluginFailed
-from streamproc.fusion.api import FusionInput
-from streamproc.fusion.child_process import ChildLost, ChildProcess, UnusableAnswer
+from streamproc.errors import PluginError
+from streamproc.fusion.child_process import ChildLost, ChildProcess
 from streamproc.fusion.discovery import PluginFacts
-from streamproc.fusion.runner import CLOSE_S, BatchLost, Result, checked
+from streamproc.fusion.runner import CLOSE_S
 from streamproc.settings import PluginSettings
 
 LOAD_S: Final = 300.0
@@ -26,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Supervised:
-    """A plugin's process and its successors. All calls come from one thread, but `kill`.
+    """A plugin's process, and the next one when that is lost. One caller at a time.
 
     Args:
         name: that routes use.
@@ -41,14 +39,13 @@ class Supervised:
         self._backoff_s = backoff_s
         self._child: ChildProcess | None = None
         self._facts: PluginFacts | None = None
-        self._closed = threading.Event()
 
     @property
     def pid(self) -> int | None:
         """Number of the process, where there is one."""
         return self._child.pid if self._child is not None else None
 
-    def start(self) -> PluginFacts:
+    async def start(self) -> PluginFacts:
         """Load the plugin; returns what there is to know of it.
 
         Raises:
@@ -57,128 +54,68 @@ class Supervised:
         if self._memory_mb is not None and sys.platform != "linux":
             raise PluginError(f"plugins.{self._name}.memory_mb is kept on Linux only: leave it out")
         try:
-            self._facts = self._load(self._spawn())
+            self._facts = await self._load(await self._spawn())
         except ChildLost as lost:
-            self._discard()
+            await self._discard()
             raise PluginError(f"plugin {self._name!r} {lost} while it started") from None
-        except PluginError:
-            self._discard()
+        except BaseException:
+            await self._discard()
             raise
         return self._facts
 
-    def tag(self, posts: Sequence[FusionInput], explain: bool = False) -> list[Result]:
-        """One result for each post of one micro-batch, in order; see `tag_all`."""
-        return self.tag_all([posts], explain)
-
-    def tag_all(self, batches: Sequence[Sequence[FusionInput]], explain: bool) -> list[Result]:
-        """One result for each post of the micro-batches, in order.
-
-        A post is given up when it ends a process that has tagged nothing before it: what others left
-        behind (a leak, a damaged heap) is not its fault.
+    async def ready(self) -> ChildProcess:
+        """A process that has loaded the model, started again as often as is sensible.
 
         Raises:
-            BatchLost: the process was lost over several posts.
-            PluginError: no process can be started any more.
+            PluginError: none can be started any more.
         """
-        posts = [post for batch in batches for post in batch]
-        if not posts:
-            return []
-        child = self._ready()
-        try:
-            answer = child.tag(posts, [len(batch) for batch in batches], explain)
-        except (ChildLost, UnusableAnswer) as error:
-            return self._after_failure(child, error, posts, explain)
-        if (held := child.swollen()) is not None:
-            logger.warning(
-                "plugin %r holds %d MB after a batch, memory_mb is %d: its process is replaced",
-                self._name, held, self._memory_mb,
-            )  # fmt: skip
-            self._replace()
-        return [
-            result if isinstance(result, PluginFailed) else checked(self._name, post, result)
-            for post, result in zip(posts, answer, strict=True)
-        ]
-
-    def close(self) -> None:
-        """Have the model given back, and end the process."""
-        self._closed.set()
-        if self._child is not None:
-            # One that still loads its model has nothing to give back.
-            self._child.close(CLOSE_S if self._child.loaded else 0)
-
-    def kill(self) -> None:
-        """End the process at once, and start no other. From any thread."""
-        self._closed.set()
-        if (child := self._child) is not None:
-            child.kill()
-
-    # -- losing it ---------------------------------------------------------------------------
-
-    def _after_failure(
-        self,
-        child: ChildProcess,
-        error: ChildLost | UnusableAnswer,
-        posts: Sequence[FusionInput],
-        explain: bool,
-    ) -> list[Result]:
-        if isinstance(error, ChildLost):
-            self._replace()
-        if self._closed.is_set():
-            raise PluginError(f"plugin {self._name!r} is closed")
-        again = isinstance(error, ChildLost) and error.by_history and child.requests > 1
-        if len(posts) == 1 and not again:
-            return [PluginFailed(f"plugin {self._name!r} {error} on this post")]
-        logger.warning("plugin %r %s on a batch of %d: tagged again", self._name, error, len(posts))
-        if len(posts) > 1:
-            raise BatchLost
-        return self.tag(posts, explain)
-
-    def _replace(self) -> None:
-        """End the process and start the next one, which loads its model while nobody waits for it."""
-        self._discard()
-        if not self._closed.is_set():
-            with suppress(PluginError):  # whoever needs it tries again, and is told
-                self._spawn()
-
-    def _discard(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            child.close(0)
-
-    # -- having one --------------------------------------------------------------------------
-
-    def _ready(self) -> ChildProcess:
-        """A process that has loaded the model, started again as often as is sensible."""
         fault = ""
         for number in range(STARTS):
             if number:
-                self._closed.wait(self._backoff_s * 2 ** (number - 1) * random.uniform(0.5, 1.5))
-            if self._closed.is_set():
-                raise PluginError(f"plugin {self._name!r} is closed")
+                await asyncio.sleep(self._backoff_s * 2 ** (number - 1) * random.uniform(0.5, 1.5))
             try:
                 if self._child is not None and not self._child.alive:
-                    self._discard()
-                child = self._child or self._spawn()
-                if not child.loaded and self._load(child) != self._facts:
+                    await self._discard()
+                child = self._child or await self._spawn()
+                if not child.loaded and await self._load(child) != self._facts:
                     raise PluginError("it is another one than when the worker started")
                 return child
             except (ChildLost, PluginError) as error:
                 fault = str(error)
                 logger.warning("plugin %r does not start again: %s", self._name, fault)
-                self._discard()
+                await self._discard()
         raise PluginError(f"plugin {self._name!r} does not start again, tried {STARTS} times: {fault}")
 
-    def _load(self, child: ChildProcess) -> PluginFacts:
-        facts = child.facts(LOAD_S)
+    async def replace(self) -> None:
+        """End the process and start the next one, which loads its model while nobody waits for it."""
+        await self._discard()
+        with suppress(PluginError):  # whoever needs it tries again, and is told
+            await self._spawn()
+
+    async def close(self) -> None:
+        """Have the model given back, and end the process."""
+        if self._child is None:
+            return
+        # One that still loads its model has nothing to give back.
+        if not await self._child.close(CLOSE_S if self._child.loaded else 0) and self._child.loaded:
+            logger.warning(
+                "plugin %r did not close within %g s: its process is killed", self._name, CLOSE_S
+            )
+
+    async def _discard(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.close(0)
+
+    async def _spawn(self) -> ChildProcess:
+        self._child = child = await ChildProcess.spawn(self._name, self._settings)
+        return child
+
+    async def _load(self, child: ChildProcess) -> PluginFacts:
+        facts = await child.facts(LOAD_S)
         if (held := child.swollen()) is not None:
             raise PluginError(
                 f"plugin {self._name!r} holds {held} MB when it is loaded: "
                 f"plugins.{self._name}.memory_mb has to be more"
             )
         return facts
-
-    def _spawn(self) -> ChildProcess:
-        self._child = child = ChildProcess.spawn(self._name, self._settings)
-        if self._closed.is_set():  # meanwhile, by another thread
-            child.kill()
-        return child

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from streamproc.fusion.api import FusionInput, Tagging
+from streamproc.fusion.process_runner import ProcessRunner
 from streamproc.fusion.runner import Result
-from streamproc.fusion.supervision import Supervised
 from streamproc.fusion.tagger import Tagger
 from streamproc.settings import Batching, PluginSettings
 
@@ -33,15 +33,15 @@ async def tagger(batching: Batching | None = None, **more: Any) -> AsyncIterator
         await opened.close()
 
 
-@contextmanager
-def supervised(**more: Any) -> Iterator[Supervised]:
+@asynccontextmanager
+async def running(**more: Any) -> AsyncIterator[ProcessRunner]:
     """That plugin's process."""
-    model = Supervised("bad", settings(**more), backoff_s=0.01)
-    model.start()
+    model = ProcessRunner("bad", settings(**more), backoff_s=0.01)
+    await model.start()
     try:
         yield model
     finally:
-        model.close()
+        await model.close()
 
 
 async def tag(asked: Tagger, *texts: str) -> dict[str, Result]:

@@ -13,13 +13,13 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamproc.fusion.api import FusionInput, FusionModel, FusionPlugin, Need, Tagging
+from streamproc.fusion.api import Entity, FusionInput, FusionModel, FusionPlugin, Need, Tagging
 from streamproc.fusion.capitals import CapitalsConfig, CapitalsModel
 
 MEGABYTE = 1024 * 1024
@@ -43,6 +43,7 @@ class MisbehavingModel(FusionModel):
         self._config = config
         self._capitals = CapitalsModel(CapitalsConfig())
         self._kept: list[bytearray] = []
+        self._reused: list[Entity] = []
         self._damaged = False
 
     def tag(self, batch: Sequence[FusionInput]) -> list[Tagging]:
@@ -59,6 +60,9 @@ class MisbehavingModel(FusionModel):
                     self._damaged = True
                 case "leak":
                     self._kept.append(bytearray(os.urandom(MEGABYTE)) * int(rest))
+                case "reuse":
+                    self._reused[:] = taggings[index].entities
+                    taggings[index] = replace(taggings[index], entities=self._reused)
                 case "short":
                     taggings.pop()
                 case "stranger":

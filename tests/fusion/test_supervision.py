@@ -5,20 +5,22 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streamproc.errors import PluginError, PluginFailed
-from streamproc.fusion.api import Need
+from streamproc.fusion.api import FusionInput, Need
 from streamproc.fusion.process_runner import ProcessRunner
 from streamproc.fusion.runner import BatchLost
-from streamproc.fusion.supervision import STARTS, Supervised
+from streamproc.fusion.supervision import STARTS
 from streamproc.fusion.tagger import Tagger
 from streamproc.settings import Batching
-from tests.fusion.isolated import HERE, ends, inputs, names, settings, supervised, tag, tagger
+from streamproc.vision.visuals import Seen
+from tests.fusion.isolated import HERE, ends, inputs, names, running, settings, tag, tagger
 
 pytestmark = [
     pytest.mark.usefixtures("misbehaving"),
@@ -26,16 +28,16 @@ pytestmark = [
 ]
 
 
-def test_the_process_says_what_the_plugin_is_and_closes_the_model(tmp_path: Path) -> None:
-    model = Supervised("bad", settings(config={"closed": str(tmp_path / "closed")}))
-    facts = model.start()
+async def test_the_process_says_what_the_plugin_is_and_closes_the_model(tmp_path: Path) -> None:
+    model = ProcessRunner("bad", settings(config={"closed": str(tmp_path / "closed")}))
+    facts = await model.start()
     assert (facts.name, facts.version, facts.modalities["grid"]) == ("bad", "7", Need.OPTIONAL)
     assert "misbehaving" not in sys.modules, "the worker does not import the plugin"
     pid = model.pid
-    model.close()
+    await model.close()
     assert (tmp_path / "closed").exists()
     assert pid is not None
-    assert ends(pid)
+    assert await asyncio.to_thread(ends, pid)
 
 
 @pytest.mark.parametrize(
@@ -52,85 +54,115 @@ async def test_a_plugin_that_cannot_start_says_why(given: dict[str, Any], compla
         await Tagger.open("bad", settings(**given), Batching())
 
 
-def test_a_plugin_that_does_not_start_again_is_given_up(
+async def test_a_plugin_that_does_not_start_again_is_given_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with supervised(config={"broken": str(tmp_path / "broken")}) as model:
+    async with running(config={"broken": str(tmp_path / "broken")}) as model:
         (tmp_path / "broken").touch()
-        assert isinstance(model.tag(inputs("exit"))[0], PluginFailed)
+        assert isinstance((await model.tag(inputs("exit")))[0], PluginFailed)
         with pytest.raises(
             PluginError, match=f"does not start again, tried {STARTS} times: ended with SIGSEGV"
         ):
-            model.tag(inputs("Ada"))
+            await model.tag(inputs("Ada"))
         assert caplog.text.count("'bad' does not start again") == STARTS
         (tmp_path / "broken").unlink()
-        assert names(model.tag(inputs("Ada"))[0]) == ["Ada"]
+        assert names((await model.tag(inputs("Ada")))[0]) == ["Ada"]
 
 
-def test_a_process_that_was_killed_while_it_had_nothing_to_do_costs_no_post(
+async def test_a_process_that_was_killed_while_it_had_nothing_to_do_costs_no_post(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with supervised() as model:
+    async with running() as model:
         assert model.pid is not None
         os.kill(model.pid, signal.SIGKILL)
-        assert ends(model.pid)
-        assert [names(result) for result in model.tag(inputs("Ada", "Grace"))] == [["Ada"], ["Grace"]]
+        assert await asyncio.to_thread(ends, model.pid)
+        assert [names(result) for result in await model.tag(inputs("Ada", "Grace"))] == [["Ada"], ["Grace"]]
     assert "tagged again" not in caplog.text
 
 
-def test_signals_that_are_for_the_worker_do_not_end_the_process() -> None:
-    with supervised() as model:
+async def test_signals_that_are_for_the_worker_do_not_end_the_process() -> None:
+    async with running() as model:
         pid = model.pid
         assert pid is not None
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(pid, number)
-        assert names(model.tag(inputs("Ada"))[0]) == ["Ada"]
+        assert names((await model.tag(inputs("Ada")))[0]) == ["Ada"]
         assert model.pid == pid
 
 
 async def test_who_stops_waiting_for_a_batch_leaves_nothing_half_said() -> None:
-    runner = ProcessRunner("bad", settings())
-    await runner.start()
-    pid = runner.pid
-    waiting = asyncio.create_task(runner.tag(inputs("slow Ada")))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    assert names((await runner.tag(inputs("then Grace")))[0]) == ["Grace"]
-    assert runner.pid == pid
-    await runner.close()
-
-
-async def test_micro_batches_of_a_quick_model_share_a_message_and_a_lost_one_costs_each_its_turn() -> None:
-    runner = ProcessRunner("bad", settings())
-    await runner.start()
-    child = runner._supervised._child
-    assert child is not None
-
-    async def asked(*posts: str, quick: int) -> list[Any]:
-        """Micro-batches of one post each that came while the thread was busy."""
-        free = threading.Event()
-
-        def busy() -> None:
-            free.wait(60)
-
-        runner._thread.put(busy)
-        runner._at_once = quick
-        tasks = [asyncio.create_task(runner.tag(inputs(post, "and nobody"))) for post in posts]
+    async with running() as model:
+        pid = model.pid
+        waiting = asyncio.create_task(model.tag(inputs("slow Ada")))
         await asyncio.sleep(0)
-        free.set()
-        return await asyncio.gather(*tasks, return_exceptions=True)
+        waiting.cancel()
+        assert names((await model.tag(inputs("then Grace")))[0]) == ["Grace"]
+        assert model.pid == pid
 
-    told = await asked("Ada", "Grace", "Marie", quick=3)
-    assert [[names(result) for result in one] for one in told] == [
-        [[x], []] for x in ("Ada", "Grace", "Marie")
-    ]
-    assert child.requests == 1
-    await asked("slow Ada", quick=1)
-    assert (runner._at_once, child.requests) == (1, 2), "a slow one goes alone"
-    kept, lost = await asked("Ada", "exit", quick=2)
-    assert (names(kept[0]), type(lost)) == (["Ada"], BatchLost), "the other one is asked by itself"
-    assert names((await runner.tag(inputs("Ada")))[0]) == ["Ada"]
-    await runner.close()
+
+async def test_a_micro_batch_that_is_lost_costs_none_of_those_that_were_sent_with_it() -> None:
+    ended: list[str] = []
+
+    async def tagged(model: ProcessRunner, text: str) -> Any:
+        try:
+            return await model.tag(inputs(text, "and nobody"))
+        finally:
+            ended.append(text)
+
+    texts = ("Ada", "Grace", "hang", "Marie", "exit", "Kate")
+    async with running(deadline_s=2.0) as model:
+        told = await asyncio.gather(*(tagged(model, text) for text in texts), return_exceptions=True)
+    for text, result in zip(texts, told, strict=True):
+        if text in ("hang", "exit"):
+            assert isinstance(result, BatchLost)
+        else:
+            assert [names(one) for one in result] == [[text], []]
+    assert ended == list(texts), "who has an answer waits for nobody"
+
+
+async def test_the_deadline_is_for_each_micro_batch_however_many_wait() -> None:
+    async with running(deadline_s=2.0) as model:
+        pid = model.pid
+        told = await asyncio.gather(*(model.tag(inputs("slow Ada")) for _ in range(12)))
+        assert [names(result) for (result,) in told] == [["Ada"]] * 12
+        assert model.pid == pid
+
+
+async def test_a_worker_that_stood_still_does_not_hold_it_against_the_plugin() -> None:
+    async with running(deadline_s=0.5) as model:
+        pid = model.pid
+        waiting = asyncio.create_task(model.tag(inputs("Ada")))
+        await asyncio.sleep(0)
+        time.sleep(1.0)  # noqa: ASYNC251 - as a process that is stopped and goes on
+        assert names((await waiting)[0]) == ["Ada"]
+        assert model.pid == pid
+
+
+async def test_a_plugin_may_use_its_own_objects_again_for_the_next_batch() -> None:
+    people = ["Ada", "Grace", "Marie", "Kate"] * 8
+    async with running() as model:
+        told = await asyncio.gather(*(model.tag(inputs(f"reuse {name}")) for name in people))
+    assert [names(result) for (result,) in told] == [[name] for name in people]
+
+
+async def test_pictures_do_not_pile_up_before_a_process_that_is_busy() -> None:
+    grid = np.zeros((49, 2048), np.float32)
+    async with running() as model:
+        posts = [FusionInput(f"slow Ada {n}", ("en",), {"grid": Seen((grid,))}) for n in range(4)]
+        pending = {asyncio.create_task(model.tag([post])) for post in posts}
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            assert [names(task.result()[0]) for task in done] == [["Ada"]]
+            assert len(model._sent) == min(1, len(pending))
+
+
+async def test_a_plugin_that_is_closed_says_so() -> None:
+    async with running() as model:
+        waiting = asyncio.create_task(model.tag(inputs("hang")))
+        await asyncio.sleep(0)
+    for asked in (waiting, model.tag(inputs("Ada"))):
+        with pytest.raises(PluginError, match="plugin 'bad' is closed"):
+            await asked
 
 
 @pytest.mark.parametrize("fault", ["stranger", "exit"])
@@ -147,28 +179,31 @@ async def test_a_post_that_spoils_its_message_costs_only_itself(fault: str) -> N
 
 
 async def test_a_batch_that_does_not_end_does_not_keep_the_runner_from_closing() -> None:
-    runner = ProcessRunner("bad", settings())
-    await runner.start()
-    waiting = asyncio.create_task(runner.tag(inputs("hang")))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    pid = runner.pid
-    await runner.close()
+    async with running() as model:
+        waiting = asyncio.create_task(model.tag(inputs("hang")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        pid = model.pid
     assert pid is not None
     assert await asyncio.to_thread(ends, pid)
 
 
 WORKER = """
-import sys
+import asyncio, sys
 from streamproc.fusion.api import FusionInput
-from streamproc.fusion.supervision import Supervised
+from streamproc.fusion.process_runner import ProcessRunner
 from streamproc.settings import PluginSettings
-model = Supervised("bad", PluginSettings(plugin="misbehaving:MisbehavingPlugin", isolation="process"))
-model.start()
-print(model.pid, flush=True)
-model.tag([FusionInput(sys.argv[1])])
-print("tagged", flush=True)
-sys.stdin.read()
+
+async def main():
+    plugin = PluginSettings(plugin="misbehaving:MisbehavingPlugin", isolation="process")
+    model = ProcessRunner("bad", plugin)
+    await model.start()
+    print(model.pid, flush=True)
+    await model.tag([FusionInput(sys.argv[1])])
+    print("tagged", flush=True)
+    sys.stdin.read()
+
+asyncio.run(main())
 """
 
 
