@@ -24,9 +24,13 @@ class Fate(StrEnum):
 
 
 class StreamprocError(Exception):
-    """Root of the tree. The message says what was wrong, what was expected, what to do."""
+    """Root of the tree. The message says in one line what was wrong, what was expected, what to do."""
 
     fate: ClassVar[Fate] = Fate.FATAL
+
+    def __str__(self) -> str:
+        # What was wrong may hold line ends of its own: a key, a file's name, another library's message.
+        return " ".join(super().__str__().splitlines())
 
 
 class SettingsError(StreamprocError):

@@ -149,6 +149,13 @@ def test_a_mistyped_variable_is_named() -> None:
         load_settings(environment={"STREAMPROC_KAFKA__GRUOP": "x"})
 
 
+def test_an_error_is_one_line_whatever_was_given(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as told:
+        load_settings(environment={}, assignments=['plugins={"two\\nlines" = {device = 1}}'])
+    assert "two lines" in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -156,6 +163,7 @@ def test_a_mistyped_variable_is_named() -> None:
         (b"[kafka", "is not TOML"),
         (b"\xff", "is not TOML"),
         (b"a = " + b"[" * 100_000, "is not TOML"),
+        (b"a = " + b"9" * 5_000, "is not TOML"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, complaint: str) -> None:

@@ -67,7 +67,7 @@ def _parse(name: str, text: str) -> Any:
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(
             f"vision.engines.{name}: {text!r} is not a TOML list or table: {error}"
         ) from None

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from streamproc.errors import SettingsError
 from streamproc.settings import Settings, load_settings
 from tests.fuzz.inputs import VALUES, damaged
-from tests.fuzz.target import Check, Target, says_something
+from tests.fuzz.target import Check, Target, is_one_line
 
 _FILE: Final = b"""
 [kafka]
@@ -117,7 +117,7 @@ def _files(folder: Path) -> Iterator[Check]:
         try:
             settings = load_settings(file if written is not None else None, environment, assignments)
         except SettingsError as error:
-            says_something(str(error))  # in several lines where what was given has them
+            is_one_line(str(error))
             return
         assert isinstance(settings, Settings)
         assert "hunter2" not in repr(settings.kafka.password), "a secret is shown"

@@ -175,6 +175,9 @@ def test_context_that_is_no_text_is_refused(copy: Path) -> None:
     ("described", "message"),
     [
         ({"model_type": "detr", "backbone": "owner/weights"}, "model_type is 'detr', expected one of"),
+        ({"model_type": []}, r"model_type is \[\], expected one of"),
+        ({"vocab_size": None}, "vocab_size"),
+        ({"transformers_version": []}, "transformers_version"),
         ({"num_hidden_layers": 100_000}, "num_hidden_layers is 100000, expected at most"),
         ({"intermediate_size": 10**9}, r"has the shape \(64.*expected \(1000000000"),
     ],

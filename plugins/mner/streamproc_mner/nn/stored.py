@@ -154,7 +154,7 @@ def described_encoder(saved: SavedModel, role: str) -> PreTrainedModel:
         key: value for key, value in (saved.config.encoders.get(role) or {}).items() if key not in _UNUSED
     }
     kind = described.get("model_type")
-    if kind not in ENCODER_TYPES:
+    if not isinstance(kind, str) or kind not in ENCODER_TYPES:
         raise PluginError(
             f"{place}: model_type is {kind!r}, expected one of {', '.join(sorted(ENCODER_TYPES))}"
         )
@@ -164,7 +164,7 @@ def described_encoder(saved: SavedModel, role: str) -> PreTrainedModel:
     try:
         config = AutoConfig.for_model(described.pop("model_type"), **described)
         encoder: PreTrainedModel = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    except (KeyError, ValueError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - transformers raises errors of many kinds over a description
         raise PluginError(f"{place}: {error}") from error
     return without_pooler(encoder)
 
