@@ -164,7 +164,7 @@ def described_encoder(saved: SavedModel, role: str) -> PreTrainedModel:
     try:
         config = AutoConfig.for_model(described.pop("model_type"), **described)
         encoder: PreTrainedModel = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    except Exception as error:  # noqa: BLE001 - transformers raises errors of many kinds over a description
+    except Exception as error:  # transformers raises errors of many kinds over a description
         raise PluginError(f"{place}: {error}") from error
     return without_pooler(encoder)
 
