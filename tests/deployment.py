@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,13 @@ class Deployment:
 
     def logs(self) -> str:
         return "\n".join(file.read_text() for file in sorted(self._folder.glob(f"{self.name}-*.log")))
+
+    async def until_logged(self, pattern: str, times: int, seconds: float = 60.0) -> None:
+        """Wait until the workers have said that, so many times in all."""
+        deadline = time.monotonic() + seconds
+        while len(re.findall(pattern, self.logs())) < times:
+            assert time.monotonic() < deadline, f"{pattern} was not logged:\n{self.logs()[-3000:]}"
+            await asyncio.sleep(0.1)
 
     def end(self) -> None:
         for worker in self.workers:

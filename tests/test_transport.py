@@ -275,6 +275,29 @@ async def test_posts_in_flight_are_bounded(kafka: Kafka, name: str, tmp_path: Pa
     assert sorted(rig.values) == list(range(1000))
 
 
+async def test_a_batch_that_nobody_ends_is_told_once_far_more_posts_have_overtaken_it(
+    kafka: Kafka, name: str, tmp_path: Path
+) -> None:
+    await kafka.create(name, 1)
+    await fill(kafka.bootstrap, name, range(1000))
+    app = make_app(kafka.bootstrap, name, tmp_path, Fetching(max_in_flight=100))
+    rig = Rig(app, name)
+    told: list[tuple[int, float]] = []
+
+    def end_all_but_the_first(batch: Batch) -> None:
+        if batch is not rig.batches[0]:
+            batch.done_all()
+        told.append((app.consumer.finished_total, app.consumer.left_behind_s))
+
+    rig.on_batch = end_all_but_the_first
+    async with started(app):
+        await rig.fetched(1000)
+        assert all((behind > 0) == (finished >= 200) for finished, behind in told)
+        assert told[-1][1] > 0
+        rig.batches[0].done_all()
+        assert app.consumer.left_behind_s == 0
+
+
 async def test_a_partition_with_much_to_read_does_not_starve_another(
     kafka: Kafka, name: str, tmp_path: Path
 ) -> None:

@@ -35,11 +35,12 @@ async def test_two_workers_share_the_partitions_and_tag_every_post_once(
         stream.start_worker()
     await stream.send({f"test:{i}": body(i) for i in range(1000)})
     await stream.read("entities", lambda found: len(found) >= 1000)
-    assert await asyncio.to_thread(_members_with_partitions, stream) == [2, 2]
+    assert await asyncio.to_thread(_partitions_given_out, stream, 2) == [2, 2]
     await stream.send({f"test:{i}": body(i) for i in range(1000, 2000)})
     found = await stream.read("entities", lambda found: len(ids(found)) == 2000)
     assert len(found) == 2000
     assert {record.key.decode() for record in found} == {f"test:{i}" for i in range(2000)}
+    await stream.until_logged(rf"partitions of {stream.settings['topics.posts']}: \d, \d\n", 2)
     for worker in stream.workers:
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=20) == 0
@@ -52,22 +53,23 @@ async def test_two_workers_share_the_partitions_and_tag_every_post_once(
     assert sum(row["committed"] for row in printed["partitions"]) == 2000
 
 
-def _members_with_partitions(stream: Deployment, seconds: int = 100) -> list[int]:
-    """Partitions of each member, once all partitions are given out to two members."""
+def _partitions_given_out(stream: Deployment, members: int) -> list[int]:
+    """Partitions of each member, once all are given out to so many."""
     from streamproc.broker.topics import admin_client
 
-    with admin_client(Link(stream.kafka.bootstrap)) as client:
-        for _ in range(seconds * 10):
-            group = client.describe_groups([stream.name])[stream.name]
-            counts = [
-                sum(
-                    len(t["partitions"])
-                    for t in (m["member_assignment"] or {}).get("assigned_partitions", [])
-                )
-                for m in group["members"]
-            ]
-            if len(counts) == 2 and sum(counts) == stream.partitions and min(counts) > 0:
-                return sorted(counts)
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        # A fresh broker has no coordinator until its first group asks for one.
+        with suppress(BrokerError), admin_client(Link(stream.kafka.bootstrap)) as client:
+            while time.monotonic() < deadline:
+                found = client.describe_groups([stream.name])[stream.name]["members"]
+                assigned = [
+                    (member["member_assignment"] or {}).get("assigned_partitions", []) for member in found
+                ]
+                counts = [sum(len(topic["partitions"]) for topic in topics) for topics in assigned]
+                if len(counts) == members and sum(counts) == stream.partitions and min(counts) > 0:
+                    return sorted(counts)
+                time.sleep(0.1)
     return []
 
 
@@ -277,7 +279,7 @@ async def test_a_plugin_that_never_returns_does_not_keep_a_worker_from_ending(
     stream = deploy_hanging("1")
     await stream.send({"test:1": body(1)})
     worker = stream.start_worker()
-    assert await asyncio.to_thread(_assigned_members, stream) == 1
+    assert await asyncio.to_thread(_partitions_given_out, stream, 1) == [4]
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 30) == 0
     stream.settings["routes"] = '[{primary="capitals"}]'
@@ -334,24 +336,6 @@ async def test_a_plugin_that_crashes_on_one_post_in_fifty_costs_these_posts_and_
         probe, Link(stream.kafka.bootstrap), stream.name, stream.settings["topics.posts"]
     )
     assert sum(row.lag or 0 for row in rows) == 0
-
-
-def _assigned_members(stream: Deployment) -> int:
-    """How many members have partitions, once there is one."""
-    from streamproc.broker.topics import admin_client
-
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        # A fresh broker has no coordinator until its first group asks for one.
-        with suppress(BrokerError), admin_client(Link(stream.kafka.bootstrap)) as client:
-            while time.monotonic() < deadline:
-                members = client.describe_groups([stream.name])[stream.name]["members"]
-                count = sum(
-                    bool((m["member_assignment"] or {}).get("assigned_partitions")) for m in members
-                )
-                if count:
-                    return count
-    return 0
 
 
 async def test_a_group_membership_that_the_broker_refuses_ends_the_worker_with_the_reason(

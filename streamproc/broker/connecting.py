@@ -40,6 +40,7 @@ async def partitions_of_topics(
     )
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     deadline = monotonic() + patience_s
+    told = not patience_s
     try:
         while True:
             try:
@@ -53,6 +54,9 @@ async def partitions_of_topics(
                         f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT, and "
                         "kafka.security_protocol to what it speaks"
                     ) from error
+                if not told:
+                    logger.warning("no Kafka at %s yet: tried again for %g s", link.told, patience_s)
+                    told = True
                 await asyncio.sleep(1.0)
         metadata = await client.fetch_all_metadata()
         found = {topic: len(metadata.partitions_for_topic(topic) or ()) for topic in metadata.topics()}

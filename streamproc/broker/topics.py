@@ -66,7 +66,8 @@ def admin_client(link: Link) -> Iterator[Any]:
             raise refused from error
         if client is None:
             raise BrokerError(
-                f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT"
+                f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT, and "
+                "kafka.security_protocol to what it speaks"
             ) from error
         raise BrokerError(f"Kafka at {link.told}: {error}") from error
     finally:

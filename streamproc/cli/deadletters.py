@@ -88,13 +88,17 @@ def list_(
     **given: str | None,
 ) -> None:
     """The letters, the newest last, and how many there are of each error and state."""
-    from streamproc.cli.letter_printing import listed, print_table, summary
+    from streamproc.cli.letter_printing import listed, print_table, printable, summary
 
-    settings = settings_from(config, assignments, broker)
+    settings, wanted = settings_from(config, assignments, broker), _filter(state, **given)
     counts: Counter[tuple[str, State]] = Counter()
     newest: list[tuple[float, Place, dict[str, Any]]] = []
+    errors: set[str] = set()
 
     def count(letter: StoredLetter, state: State) -> None:
+        errors.add(letter.error or "-")
+        if not wanted.takes(letter, state):
+            return
         counts[letter.error or "-", state] += 1
         entry = (letter.failed_at, letter.place, listed(letter, state))
         if len(newest) < limit:
@@ -102,7 +106,7 @@ def list_(
         else:
             heapq.heappushpop(newest, entry)
 
-    asyncio.run(_read(settings, _filter(state, **given), count))
+    asyncio.run(_read(settings, count))
     rows = [shown for _, _, shown in sorted(newest, key=lambda entry: entry[:2])]
     if as_json:
         told = [{"error": e, "state": s.value, "letters": n} for (e, s), n in sorted(counts.items())]
@@ -111,13 +115,14 @@ def list_(
     if rows:
         print_table(rows)
     click.echo(summary(counts, len(rows)))
+    if not rows and errors:
+        click.echo(f"letters of other errors or states: {', '.join(map(printable, sorted(errors)))}")
 
 
-async def _read(settings: Settings, wanted: Filter, take: Callable[[StoredLetter, State], None]) -> None:
+async def _read(settings: Settings, take: Callable[[StoredLetter, State], None]) -> None:
     async with _box(settings) as box:
         async for letter, state in box.letters("reading letters"):
-            if wanted.takes(letter, state):
-                take(letter, state)
+            take(letter, state)
 
 
 @asynccontextmanager
@@ -271,7 +276,7 @@ def _tell(report: ReplayReport, dry_run: bool, as_json: bool) -> None:
         f"{report.not_sent} not sent, they wait on" if report.not_sent else "",
         f"{report.parked} parked: --parked takes them along" if report.parked else "",
         f"{report.before} replayed or dropped before" if report.before else "",
-        "nothing was sent: a dry run" if dry_run else "",
+        "nothing was sent: a dry run (`deadletters list --state waiting` shows which)" if dry_run else "",
     ]
     click.echo("; ".join(part for part in parts if part))
 

@@ -9,8 +9,9 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,6 +20,10 @@ from streamproc.cli.options import settings_from, settings_options
 if TYPE_CHECKING:
     from streamproc.settings import Settings
     from streamproc.worker import Worker
+
+
+_LONG_S: Final = 5
+"""A worker without partitions after so long says so."""
 
 
 @click.command("worker")
@@ -72,7 +77,12 @@ async def _run(settings: Settings) -> None:
     async with asyncio.TaskGroup() as tasks, _ended_when_deaf(settings.health.exit_s):
         try:
             reporting: list[asyncio.Task[None]] = []
-            await worker.run(started=lambda: reporting.append(tasks.create_task(_report(worker, settings))))
+
+            def report() -> None:
+                told = (_report(worker, settings), _report_partitions(worker, settings))
+                reporting.extend(map(tasks.create_task, told))
+
+            await worker.run(started=report)
         finally:
             for task in reporting:
                 task.cancel()
@@ -120,6 +130,23 @@ async def _report(worker: Worker, settings: Settings) -> None:
                 counts.tagged, counts.dead.total(), rate, worker.lag(),
             )  # fmt: skip
             _log_looks(log, worker)
+
+
+async def _report_partitions(worker: Worker, settings: Settings) -> None:
+    """Say which partitions are ours, when that changes, and when there are none."""
+    log = logging.getLogger("streamproc.worker")
+    before: list[int] = []
+    for second in count():
+        await asyncio.sleep(1.0)
+        now = sorted(tp.partition for tp in worker.progress())
+        if now and now != before:
+            log.info("partitions of %s: %s", settings.topics.posts, ", ".join(map(str, now)))
+        elif now != before or (not now and second == _LONG_S):
+            log.info(
+                "no partitions of %s: others have them, or a worker that is gone still counts (up to %g s)",
+                settings.topics.posts, settings.kafka.session_timeout_s,
+            )  # fmt: skip
+        before = now
 
 
 def _log_totals(worker: Worker) -> None:

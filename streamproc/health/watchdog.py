@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 
 
 class State(StrEnum):
@@ -38,6 +39,8 @@ class Sample:
         uncommitted: messages that have ended, with all before them, and whose offset is not confirmed.
         committed: sum of the confirmed offsets of its partitions.
         assigned: how many partitions it has; `None` where it is not in the group.
+        left_behind_s: for how long messages are on their way that far more others have overtaken than can
+            be in flight; 0 where there are none.
         paused: what posts wait for on purpose; `None` where none does.
     """
 
@@ -48,6 +51,7 @@ class Sample:
     uncommitted: int
     committed: int
     assigned: int | None
+    left_behind_s: float = 0.0
     paused: str | None = None
 
 
@@ -70,7 +74,8 @@ class Watchdog:
 
     Args:
         stuck_s: seconds without progress, while there is something to do, that make a worker stuck.
-        max_pause_s: seconds after which a pause is taken for stuck, too.
+        max_pause_s: seconds after which a pause is taken for stuck, too, and single posts that all others
+            overtook.
     """
 
     def __init__(self, stuck_s: float, max_pause_s: float) -> None:
@@ -78,6 +83,7 @@ class Watchdog:
         self._max_pause_s = max_pause_s
         self._last: Sample | None = None
         self._ended_at = self._committed_at = self._joined_at = self._paused_at = 0.0
+        self._went_on_at = -inf
         self._health = Health(State.STARTING, "not in the group yet", 0.0)
         self._since = 0.0
 
@@ -105,6 +111,8 @@ class Watchdog:
             self._ended_at = now.at
         if anew or not now.uncommitted or now.committed != last.committed:
             self._committed_at = now.at
+        if anew:
+            self._went_on_at = now.at
         if now.assigned is not None:
             self._joined_at = now.at
 
@@ -124,6 +132,8 @@ class Watchdog:
             return State.STUCK, f"{now.waiting} posts wait, and none was read {late}"
         if now.at - self._committed_at > self._stuck_s:
             return State.STUCK, f"{now.uncommitted} posts have ended, and no offset was committed {late}"
+        if min(now.left_behind_s, now.at - self._went_on_at) > self._max_pause_s:
+            return State.STUCK, f"all others overtook posts that are in flight for {self._max_pause_s:g} s"
         if now.assigned is None:
             return State.STARTING, "not in the consumer group yet"
         if now.in_flight or now.waiting:

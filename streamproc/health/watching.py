@@ -91,6 +91,7 @@ class Watching:
             uncommitted=consumer.uncommitted,
             committed=sum(found.committed or 0 for found in consumer.progress().values()),
             assigned=assigned,
+            left_behind_s=consumer.left_behind_s,
             paused=consumer.waiting_for,
         )
 

@@ -48,7 +48,7 @@ class Health(Section):
         default=3600.0,
         gt=0,
         le=30 * 86_400,
-        description="a pause on purpose that lasts longer is stuck, too",
+        description="a pause on purpose that lasts longer is stuck; so is a post that all others overtook",
     )
 
     @field_validator("listen")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from faust import Schema
@@ -67,13 +68,21 @@ class BatchMessage(ConsumerMessage):  # type: ignore[misc]  # Faust carries no t
 
 
 class HandedBatch(Batch):
-    """A batch on its way through Faust."""
+    """A batch on its way through Faust.
 
-    __slots__ = ("message",)
+    Attributes:
+        message: that stands for it.
+        handed_at: `time.monotonic()` of when it was handed out.
+        finished_before: how many records the consumer's batches had finished then.
+    """
 
-    def __init__(self, records: Sequence[Record], message: BatchMessage) -> None:
+    __slots__ = ("finished_before", "handed_at", "message")
+
+    def __init__(self, records: Sequence[Record], message: BatchMessage, finished_before: int) -> None:
         super().__init__(records)
         self.message = message
+        self.handed_at = monotonic()
+        self.finished_before = finished_before
 
     @property
     def started(self) -> bool:

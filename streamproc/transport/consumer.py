@@ -76,6 +76,21 @@ class BatchConsumer(LedgerConsumer):
         safe = ((ledger.safe(), ledger.committed or 0) for ledger in self._ledgers.values())
         return sum(max(0, done - committed) for done, committed in safe if done is not None)
 
+    @property
+    def left_behind_s(self) -> float:
+        """For how long the oldest batch is on its way that all others overtook: it was forgotten somewhere.
+
+        All others: twice as many records as may be in flight. Work goes on in the order of reading, about.
+        """
+        now, many = monotonic(), 2 * self.fetching.max_in_flight
+        oldest = [next((b for b in ledger if b.left), None) for ledger in self._ledgers.values()]
+        behind = [
+            now - batch.handed_at
+            for batch in oldest
+            if isinstance(batch, HandedBatch) and self.finished_total - batch.finished_before >= many
+        ]
+        return max(behind, default=0.0)
+
     def progress(self) -> dict[TP, Progress]:
         """How far each assigned partition fed in batches is, without asking the broker."""
         return {tp: self._progress(tp) for tp in self.assignment() if self._fed_in_batches(tp)}
@@ -154,7 +169,7 @@ class BatchConsumer(LedgerConsumer):
         if ledger is None:
             ledger = self._ledgers[tp] = PartitionLedger(self._finished, self._committed_offset.get(tp))
         message = self._message_of_batch(tp, fetched[tp])
-        batch = HandedBatch(fetched[tp], message)
+        batch = HandedBatch(fetched[tp], message, self.finished_total)
         message.carry(batch)
         ledger.add(batch)
         self.in_flight += len(batch)

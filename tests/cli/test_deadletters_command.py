@@ -92,6 +92,13 @@ def test_no_letters_is_said(office: Office) -> None:
     assert office.run("replay") == Ended(0, "0 replayed\n", "")
 
 
+def test_a_filter_that_no_letter_passes_says_which_errors_there_are(office: Office) -> None:
+    office.bury(letter(1, error=MalformedPost("no")), letter(2))
+    assert office.run("list", "--error", "PluginFaild") == Ended(
+        0, "no letters\nletters of other errors or states: MalformedPost, PluginFailed\n", ""
+    )
+
+
 def test_no_control_character_of_a_stranger_reaches_the_terminal(office: Office) -> None:
     nasty = "\x1b[31mred\x9b2J\u202eevil\r\n\x07"
     office.bury(

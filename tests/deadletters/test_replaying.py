@@ -113,7 +113,7 @@ def test_a_dry_run_says_the_same_and_sends_nothing(office: Office) -> None:
     told = office.run("replay", "--dry-run")
     assert told.out == (
         "1 to replay; 1 to drop: deleted since; 1 parked: --parked takes them along; "
-        "nothing was sent: a dry run\n"
+        "nothing was sent: a dry run (`deadletters list --state waiting` shows which)\n"
     )
     assert (len(office.read(office.dead)), len(office.sent())) == (before, 2)
     real = office.run("replay", "--json").json

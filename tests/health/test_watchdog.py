@@ -78,6 +78,30 @@ def test_a_pause_is_not_stuck_until_it_is_too_long_and_time_counts_anew_after_it
     assert (long.state, long.reason) == (State.STUCK, "paused for more than 600 s: Triton is away")
 
 
+def test_posts_that_all_others_overtook_are_stuck_although_others_end() -> None:
+    samples = [
+        replace(BUSY, at=at, finished=at, committed=at, left_behind_s=at)
+        for at in map(float, range(0, 700, 50))
+    ]
+    states = watched(samples)
+    assert [health.state for health in states] == [State.WORKING] * 13 + [State.STUCK]
+    assert states[-1].reason == "all others overtook posts that are in flight for 600 s"
+
+
+def test_the_time_of_a_pause_does_not_count_for_posts_that_were_overtaken() -> None:
+    paused = replace(BUSY, at=500, finished=1, left_behind_s=500, paused="Triton is away")
+    after = [
+        replace(BUSY, at=at, finished=at, committed=at, left_behind_s=at) for at in (510, 700, 1100, 1200)
+    ]
+    states = watched([BUSY, paused, *after])
+    assert [health.state for health in states[2:]] == [
+        State.WORKING,
+        State.WORKING,
+        State.WORKING,
+        State.STUCK,
+    ]
+
+
 def test_a_second_pause_has_its_whole_time() -> None:
     states = watched(
         [
