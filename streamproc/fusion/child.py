@@ -1,7 +1,7 @@
 """The inside of a plugin's process: loads the plugin, says what it is, tags what it is given.
 
-Started by `child_process.py` with the number of a socket and that of the process that started it.
-The plugin may print, raise, exit and crash: only frames go through the socket.
+Started by `child_process.py` with the numbers of two pipes, to read and to write, and of the process that
+started it. The plugin may print, raise, exit and crash: only messages go through the pipes.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import gc
+import io
 import logging
 import os
 import signal
-import socket
 import sys
 from typing import Any, Final
 
@@ -30,10 +30,10 @@ _TRIAL: Final = "Ada met Grace in Berlin"
 
 def main() -> None:
     """Answer until there are no more requests."""
-    _end_with(int(sys.argv[2]))
+    _end_with(int(sys.argv[3]))
     _leave_signals_to_the_worker()
     faulthandler.enable()
-    connection = _Connection(int(sys.argv[1]))
+    connection = _Connection(int(sys.argv[1]), int(sys.argv[2]))
     order: Order = connection.receive()
     logging.basicConfig(
         level=order.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -91,15 +91,19 @@ def _leave_signals_to_the_worker() -> None:
 
 
 class _Connection:
-    """The socket that this process was started with."""
+    """The pipes that this process was started with."""
 
-    def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)
-        self._socket = socket.socket(fileno=descriptor)
+    def __init__(self, requests: int, answers: int) -> None:
+        for descriptor in (requests, answers):
+            os.set_inheritable(descriptor, False)
+        self._requests = io.FileIO(requests)
+        self._answers = io.FileIO(answers, "w")
 
     def send(self, message: object) -> None:
         for piece in pack(message):
-            self._socket.sendall(piece)
+            view = memoryview(piece).cast("B")
+            while view:
+                view = view[self._answers.write(view) :]
 
     def receive(self) -> Any:
         return unpack(*receive(self._read))
@@ -108,7 +112,7 @@ class _Connection:
         data = bytearray(size)
         view = memoryview(data)
         while view:
-            count = self._socket.recv_into(view)
+            count = self._requests.readinto(view)
             if not count:
                 raise EOFError
             view = view[count:]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
@@ -71,7 +71,8 @@ class ChildProcess:
         self._memory_mb = limits.memory_mb
         self._watch_s = _WATCH_S if limits.memory_mb is None else _WATCH_MEMORY_S
         self._inbox = Inbox()
-        self._transport: asyncio.WriteTransport | None = None
+        self._answers: asyncio.ReadTransport | None = None
+        self._outgoing: asyncio.WriteTransport | None = None
         self._requests = 0
 
     @classmethod
@@ -83,25 +84,23 @@ class ChildProcess:
         Raises:
             PluginError: the system starts no process.
         """
-        ours, theirs = socket.socketpair()
         try:
-            with theirs:
-                process = _started(theirs.fileno())
+            process, requests, answers = _started()
         except OSError as error:
-            ours.close()
             raise PluginError(f"plugin {name!r}: its process does not start: {error}") from None
         child = cls(process, name, settings or PluginSettings())
         try:
-            await child._connect(ours)
+            await child._connect(requests, answers)
         except BaseException:
             child.kill()
             raise
         child._send(Order(name, settings, logging.getLogger().getEffectiveLevel()))
         return child
 
-    async def _connect(self, connection: socket.socket) -> None:
+    async def _connect(self, requests: IO[bytes], answers: IO[bytes]) -> None:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_connection(lambda: self._inbox, sock=connection)
+        self._answers, _ = await loop.connect_read_pipe(lambda: self._inbox, answers)
+        self._outgoing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, requests)
 
     @property
     def pid(self) -> int:
@@ -174,8 +173,10 @@ class ChildProcess:
         Returns:
             Whether it ended in time.
         """
-        if self._transport is not None:
-            self._transport.abort()
+        if self._outgoing is not None and not self._outgoing.is_closing():
+            self._outgoing.abort()
+        if self._answers is not None and not self._answers.is_closing():
+            self._answers.close()
         in_time = await self._ends(seconds)
         self.kill()
         await self._ends(_LAST_BREATH_S)
@@ -191,8 +192,8 @@ class ChildProcess:
     def _send(self, message: object) -> int:
         """What cannot be sent any more is told by `_receive`."""
         pieces = pack(message)
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.writelines(pieces)
+        if self._outgoing is not None and not self._outgoing.is_closing():
+            self._outgoing.writelines(pieces)
         return sum(len(piece) if isinstance(piece, bytes) else piece.nbytes for piece in pieces)
 
     async def _receive(self, watch: Callable[[], None]) -> Any:
@@ -242,17 +243,37 @@ class ChildProcess:
             return ChildLost(f"ended with signal {-status}")
 
 
-def _started(descriptor: int) -> subprocess.Popen[bytes]:
-    """The process, with its end of the connection to us."""
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "streamproc.fusion.child", str(descriptor), str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        stdout=2,  # what a plugin prints is not for those who read our output
-        env=os.environ | {"PYTHONPATH": _import_path()},
-        pass_fds=(descriptor,),
-        # Ctrl-C is for us: the posts under way are still tagged.
-        start_new_session=True,
-    )
+def _started() -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
+    """The process, the way for requests to it, and the way for its answers.
+
+    Two pipes: a request that cannot be written any more must not close the way by which answers still come.
+    """
+    with ExitStack() as theirs, ExitStack() as ours:
+        read, ask = os.pipe()
+        theirs.callback(os.close, read)
+        requests = ours.enter_context(io.FileIO(ask, "w"))
+        hear, write = os.pipe()
+        theirs.callback(os.close, write)
+        answers = ours.enter_context(io.FileIO(hear))
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "streamproc.fusion.child",
+                str(read),
+                str(write),
+                str(os.getpid()),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=2,  # what a plugin prints is not for those who read our output
+            env=os.environ | {"PYTHONPATH": _import_path()},
+            pass_fds=(read, write),
+            # Ctrl-C is for us: the posts under way are still tagged.
+            start_new_session=True,
+        )
+        ours.pop_all()
+    return process, requests, answers
 
 
 def _resident_bytes(pid: int) -> int:

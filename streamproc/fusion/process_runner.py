@@ -56,6 +56,7 @@ class ProcessRunner(Runner):
         self._child: ChildProcess | None = None
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._over = "is closed"
 
     @property
     def pid(self) -> int | None:
@@ -74,7 +75,7 @@ class ProcessRunner(Runner):
 
     async def tag(self, batch: Sequence[FusionInput], *, explain: bool = False) -> list[Result]:
         if self._task is None or self._task.done():
-            raise PluginError(f"plugin {self._name!r} is closed")
+            raise PluginError(f"plugin {self._name!r} {self._over}")
         if not batch:
             return []
         asked = _Asked(batch, explain, asyncio.get_running_loop().create_future())
@@ -94,8 +95,11 @@ class ProcessRunner(Runner):
     async def _run(self) -> None:
         try:
             await self._tag_all()
+        except Exception as error:
+            self._over = f"cannot be asked any more: {error!r}"
+            raise
         finally:  # nobody must wait for it for ever
-            self._refuse_all(PluginError(f"plugin {self._name!r} is closed"))
+            self._refuse_all(PluginError(f"plugin {self._name!r} {self._over}"))
 
     async def _tag_all(self) -> None:
         while True:

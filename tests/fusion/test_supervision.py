@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from streamproc.errors import PluginError, PluginFailed
 from streamproc.fusion.api import FusionInput, Need
+from streamproc.fusion.child_process import ChildLost, ChildProcess
 from streamproc.fusion.process_runner import ProcessRunner
 from streamproc.fusion.runner import BatchLost
 from streamproc.fusion.supervision import STARTS
@@ -120,6 +122,23 @@ async def test_a_micro_batch_that_is_lost_costs_none_of_those_that_were_sent_wit
     assert ended == list(texts), "who has an answer waits for nobody"
 
 
+async def test_what_was_answered_counts_although_the_next_request_cannot_be_written() -> None:
+    child = await ChildProcess.spawn("bad", settings())
+    try:
+        await child.facts(60)
+        child.ask(inputs("Ada"), False)
+        assert child._answers is not None
+        assert select.select([child._answers.get_extra_info("pipe")], [], [], 30)[0]
+        child.kill()
+        assert ends(child.pid)
+        child.ask(inputs("Grace"), False)
+        assert names((await child.answer(inputs("Ada")))[0]) == ["Ada"]
+        with pytest.raises(ChildLost, match="ended with SIGKILL"):
+            await child.answer(inputs("Grace"))
+    finally:
+        await child.close(0)
+
+
 async def test_the_deadline_is_for_each_micro_batch_however_many_wait() -> None:
     async with running(deadline_s=2.0) as model:
         pid = model.pid
@@ -154,6 +173,20 @@ async def test_pictures_do_not_pile_up_before_a_process_that_is_busy() -> None:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             assert [names(task.result()[0]) for task in done] == [["Ada"]]
             assert len(model._sent) == min(1, len(pending))
+
+
+async def test_whatever_ends_the_runner_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as model:
+        waiting = asyncio.create_task(model.tag(inputs("slow Ada")))
+        await asyncio.sleep(0)
+
+        async def broken(_: ChildProcess, __: object) -> list[Any]:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(ChildProcess, "answer", broken)
+        for asked in (waiting, model.tag(inputs("Grace"))):
+            with pytest.raises(PluginError, match="plugin 'bad' cannot be asked any more: ZeroDivision"):
+                await asked
 
 
 async def test_a_plugin_that_is_closed_says_so() -> None:
