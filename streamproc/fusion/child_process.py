@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any, Final
@@ -92,7 +91,7 @@ class ChildProcess:
         try:
             await child._connect(requests, answers)
         except BaseException:
-            child.kill()
+            await child.close(0)
             raise
         child._send(Order(name, settings, logging.getLogger().getEffectiveLevel()))
         return child
@@ -122,10 +121,9 @@ class ChildProcess:
             PluginError: the plugin cannot be loaded.
             ChildLost: the process ended, or takes too long.
         """
-        until = monotonic() + load_s
 
-        def watch() -> None:
-            if monotonic() > until:
+        def watch(waited_s: float) -> None:
+            if waited_s > load_s:
                 raise ChildLost(f"took longer than {load_s:g} s")
 
         message = await self._receive(watch)
@@ -138,8 +136,9 @@ class ChildProcess:
 
     def ask(self, posts: Sequence[FusionInput], explain: bool) -> int:
         """Send a micro-batch to be tagged; returns how many bytes that took. `answer` gives the results."""
+        size = self._send(Request.of(self._requests + 1, posts, explain))
         self._requests += 1
-        return self._send(Request.of(self._requests, posts, explain))
+        return size
 
     async def answer(self, posts: Sequence[FusionInput]) -> list[Any]:
         """What the plugin says of each post of the oldest request without an answer, unchecked.
@@ -148,7 +147,7 @@ class ChildProcess:
             ChildLost: it ended, took too long or needed too much memory.
             UnusableAnswer: there is no result for each post in its answer.
         """
-        message = await self._receive(partial(self._watch, monotonic() + self._deadline_s))
+        message = await self._receive(self._watch)
         if not isinstance(message, Refusal) and not (
             isinstance(message, Answer) and message.number == self.answered + 1
         ):
@@ -177,8 +176,10 @@ class ChildProcess:
             self._outgoing.abort()
         if self._answers is not None and not self._answers.is_closing():
             self._answers.close()
-        in_time = await self._ends(seconds)
-        self.kill()
+        try:
+            in_time = await self._ends(seconds)
+        finally:
+            self.kill()
         await self._ends(_LAST_BREATH_S)
         return in_time
 
@@ -190,25 +191,34 @@ class ChildProcess:
     # -- messages ----------------------------------------------------------------------------
 
     def _send(self, message: object) -> int:
-        """What cannot be sent any more is told by `_receive`."""
-        pieces = pack(message)
+        """Send it, and return how many bytes it has. What cannot be sent any more is told by `_receive`."""
+        data = b"".join(pack(message))
         if self._outgoing is not None and not self._outgoing.is_closing():
-            self._outgoing.writelines(pieces)
-        return sum(len(piece) if isinstance(piece, bytes) else piece.nbytes for piece in pieces)
+            self._outgoing.write(data)
+        return len(data)
 
-    async def _receive(self, watch: Callable[[], None]) -> Any:
-        """The next message; `watch` is called now and then, and raises when there is no use in waiting."""
-        inbox = self._inbox
+    async def _receive(self, watch: Callable[[float], None]) -> Any:
+        """The next message.
+
+        Args:
+            watch: given the seconds waited so far, now and then; raises when there is no use in waiting.
+        """
+        inbox, waited_s = self._inbox, 0.0
         while not inbox.messages:
             if inbox.broken:
                 raise ChildLost("wrote into the pipe of its process")
             if inbox.over:
                 raise await self._ended()
-            if not await inbox.news(self._watch_s):
-                # It may have ended while a process that it started keeps the connection open.
-                if not self.alive:
-                    raise await self._ended()
-                watch()
+            before = monotonic()
+            came = await inbox.news(self._watch_s)
+            # While this loop was busy, or everything stood still, the plugin could not answer.
+            waited_s += min(monotonic() - before, 2 * self._watch_s)
+            if inbox.messages:
+                break
+            if not came and not self.alive:
+                # A process that it has started keeps the pipe open.
+                raise await self._ended()
+            watch(waited_s)
         try:
             return unpack_plain(*inbox.messages.popleft())
         except Exception as error:  # noqa: BLE001 - pickle raises whatever what it meets raises
@@ -216,8 +226,8 @@ class ChildProcess:
 
     # -- watching ----------------------------------------------------------------------------
 
-    def _watch(self, until: float) -> None:
-        if monotonic() > until:
+    def _watch(self, waited_s: float) -> None:
+        if waited_s > self._deadline_s:
             raise ChildLost(f"took longer than {self._deadline_s:g} s", by_history=False)
         if self.swollen() is not None:
             raise ChildLost(f"needed more than {self._memory_mb} MB")

@@ -100,7 +100,7 @@ def frame() -> Generator[int, bytearray, Packed]:
         BrokenFrame: what came is no message.
     """
     sign, size, count = _HEAD.unpack((yield _HEAD.size))
-    if sign != _SIGN:
+    if sign != _SIGN or size + count * _LENGTH.size > _MOST_BYTES:
         raise BrokenFrame
     lengths = []
     for _ in range(count):

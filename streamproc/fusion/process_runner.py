@@ -85,10 +85,12 @@ class ProcessRunner(Runner):
         return await asked.results
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._supervised.close()
+        try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+        finally:
+            await self._supervised.close()
 
     # -- asking ------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import ctypes
 import logging
 import os
 import signal
+import struct
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -118,6 +119,15 @@ def _scribble(_: str) -> None:
             os.write(descriptor, b"x" * 64)
 
 
+def _dribble(_: str) -> None:
+    """Begins a message of a gigabyte, and goes on with it for ever, a byte at a time."""
+    while True:
+        for descriptor in range(3, 32):
+            with suppress(OSError):
+                os.write(descriptor, b"spf1" + struct.pack(">II", 1024 * MEGABYTE, 0))
+        threading.Event().wait(0.02)
+
+
 def _fork(_: str) -> None:
     """Both processes go on and answer; the other one first."""
     if pid := os.fork():
@@ -142,6 +152,7 @@ _DEEDS: dict[str, Callable[[str], object]] = {
     "allocate": lambda _: [os.urandom(MEGABYTE) * 8 for _ in range(PLENTY // 8)],
     "print": _print,
     "scribble": _scribble,
+    "dribble": _dribble,
     "fork": _fork,
     "orphan": _orphan,
 }

@@ -1,11 +1,13 @@
 """A plugin's process begins and ends with its worker, and is started again as often as is sensible."""
 
 import asyncio
+import errno
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,31 @@ async def test_whatever_ends_the_runner_nobody_waits_for_ever(monkeypatch: pytes
         for asked in (waiting, model.tag(inputs("Grace"))):
             with pytest.raises(PluginError, match="plugin 'bad' cannot be asked any more: ZeroDivision"):
                 await asked
+
+
+async def test_a_batch_that_cannot_be_sent_costs_no_other() -> None:
+    async with running() as model:
+        pid = model.pid
+        with pytest.raises(TypeError, match="pickle"):
+            await model.tag([FusionInput("Ada", (), {"grid": threading.Lock()})])  # type: ignore[dict-item]
+        assert names((await model.tag(inputs("Grace")))[0]) == ["Grace"]
+        assert model.pid == pid
+
+
+async def test_no_descriptors_left_for_a_while_costs_no_post(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = os.pipe
+
+    def none_left() -> tuple[int, int]:
+        monkeypatch.setattr(os, "pipe", pipe)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with running() as model:
+        assert isinstance((await model.tag(inputs("exit")))[0], PluginFailed)
+        assert names((await model.tag(inputs("Ada")))[0]) == ["Ada"]
+        os.kill(model.pid or 0, signal.SIGKILL)
+        assert await asyncio.to_thread(ends, model.pid)
+        monkeypatch.setattr(os, "pipe", none_left)
+        assert names((await model.tag(inputs("Grace")))[0]) == ["Grace"]
 
 
 async def test_a_plugin_that_is_closed_says_so() -> None:
