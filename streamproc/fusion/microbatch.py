@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from time import monotonic
 from typing import Final, Protocol, TypeAlias
 
 from streamproc.errors import PluginError
@@ -35,6 +36,7 @@ class _Submission:
 
     finished: _Finished
     explain: bool
+    since: float
 
 
 _Waiting: TypeAlias = tuple[int, FusionInput, _Submission, int]
@@ -43,6 +45,8 @@ _LENGTH: Final = itemgetter(0)
 _A_FEW: Final = 16
 """From here on a larger batch saves little a post: with the default model an eighth, from 16 to 64."""
 _MUCH_LONGER: Final = 1.25
+_NOT_MANY: Final = 2
+"""Full micro-batches: of fewer posts that wait, only those that go with the oldest are tagged next."""
 
 
 class MicroBatcher:
@@ -84,7 +88,7 @@ class MicroBatcher:
             self._task.add_done_callback(self._give_up)
         if self._task.done():
             raise PluginError("micro-batches have ended")
-        submission = _Submission(asyncio.Queue(), explain)
+        submission = _Submission(asyncio.Queue(), explain, monotonic())
         self._waiting.extend(
             (estimated_length(post), post, submission, index) for index, post in enumerate(posts)
         )
@@ -112,22 +116,37 @@ class MicroBatcher:
     async def _run(self) -> None:
         while True:
             await self._company()
-            window = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.window))]
-            window.sort(key=_LENGTH)
             # All at once: the model takes them in turn, and its next one does not wait for this loop.
             async with asyncio.TaskGroup() as tasks:
-                for batch in cut(window, self._limits.posts, self._limits.tokens):
+                for batch in self._next_batches():
                     tasks.create_task(self._tag_batch(batch))
 
+    def _next_batches(self) -> list[list[_Waiting]]:
+        """Of many posts that wait, all, the shortest first; of a few, those that are as long as the oldest.
+
+        While these are tagged others come, which go with the rest: the model is not much busier, and
+        nobody waits for longer posts that came later.
+        """
+        window = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.window))]
+        batches = cut(sorted(window, key=_LENGTH), self._limits.posts, self._limits.tokens)
+        if len(window) >= _NOT_MANY * self._limits.posts:
+            return batches
+        oldest = window[0]
+        chosen = next(batch for batch in batches if any(waiting is oldest for waiting in batch))
+        taken = set(map(id, chosen))
+        self._waiting.extendleft(waiting for waiting in reversed(window) if id(waiting) not in taken)
+        return [chosen]
+
     async def _company(self) -> None:
-        """Wait for a first post, then a bounded time for a full batch."""
+        """Wait for a first post, and until it has waited a bounded time, for a full batch."""
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
-        if not self._hurry and len(self._waiting) < self._limits.posts and self._limits.wait_ms:
+        left_s = self._waiting[0][2].since + self._limits.wait_ms / 1000 - monotonic()
+        if not self._hurry and len(self._waiting) < self._limits.posts and left_s > 0:
             self._full.clear()
             try:
-                async with asyncio.timeout(self._limits.wait_ms / 1000):
+                async with asyncio.timeout(left_s):
                     await self._full.wait()
             except TimeoutError:
                 return
