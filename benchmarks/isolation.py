@@ -15,8 +15,8 @@ from benchmarks.posts import make_posts
 from benchmarks.ratios import Ratio
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import load_plugin
+from streamproc.fusion.isolation.process_runner import ProcessRunner
 from streamproc.fusion.microbatch import estimated_tokens
-from streamproc.fusion.process_runner import ProcessRunner
 from streamproc.fusion.runner import Runner, ThreadRunner
 from streamproc.posts import Post, parse
 from streamproc.settings import PluginSettings

@@ -129,12 +129,13 @@ class MicroBatcher:
         """
         window = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.window))]
         batches = cut(sorted(window, key=_LENGTH), self._limits.posts, self._limits.tokens)
-        if len(window) >= _NOT_MANY * self._limits.posts:
+        if len(window) >= min(_NOT_MANY * self._limits.posts, self._limits.window):
             return batches
         oldest = window[0]
         chosen = next(batch for batch in batches if any(waiting is oldest for waiting in batch))
         taken = set(map(id, chosen))
         self._waiting.extendleft(waiting for waiting in reversed(window) if id(waiting) not in taken)
+        self._hurry = len(chosen) < len(window)  # the others have had their company
         return [chosen]
 
     async def _company(self) -> None:

@@ -8,8 +8,8 @@ from streamproc.daemon import run_in_daemon_thread
 from streamproc.entities import PluginInfo
 from streamproc.fusion.api import FusionInput, Need
 from streamproc.fusion.discovery import PluginFacts, load_plugin
+from streamproc.fusion.isolation.process_runner import ProcessRunner
 from streamproc.fusion.microbatch import MicroBatcher
-from streamproc.fusion.process_runner import ProcessRunner
 from streamproc.fusion.runner import Result, Runner, ThreadRunner
 from streamproc.settings import Batching, PluginSettings
 

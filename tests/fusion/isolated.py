@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streamproc.fusion.api import FusionInput, Tagging
-from streamproc.fusion.process_runner import ProcessRunner
+from streamproc.fusion.isolation.process_runner import ProcessRunner
 from streamproc.fusion.runner import Result
 from streamproc.fusion.tagger import Tagger
 from streamproc.settings import Batching, PluginSettings

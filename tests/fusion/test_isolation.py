@@ -10,7 +10,7 @@ import pytest
 
 from streamproc.errors import PluginFailed
 from streamproc.fusion.api import FusionInput, FusionModel, Need, Tagging
-from streamproc.fusion.process_runner import ProcessRunner
+from streamproc.fusion.isolation.process_runner import ProcessRunner
 from streamproc.fusion.runner import BatchLost, Result
 from streamproc.testing import CHECKS
 from streamproc.vision.visuals import Seen

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from streamproc.entities import Entity
 from streamproc.errors import PluginFailed
 from streamproc.fusion.api import Explanation, Tagging, Weights
-from streamproc.fusion.messages import BrokenFrame, pack, receive, unpack, unpack_plain
+from streamproc.fusion.isolation.messages import BrokenFrame, pack, receive, unpack, unpack_plain
 
 
 class Wire:

@@ -95,6 +95,17 @@ async def test_of_a_few_posts_those_like_the_oldest_come_first_and_later_ones_jo
     await batcher.close()
 
 
+async def test_posts_that_let_others_go_first_do_not_wait_for_company_again() -> None:
+    recorder = Recorder()
+    batcher = MicroBatcher(recorder, Batching(posts=64, wait_ms=60_000))
+    posts = [FusionInput("x" * size) for size in [400] * 20 + [40] * 20]
+    async with asyncio.timeout(20):
+        groups = [group async for group in batcher.tag(posts, wait=False)]
+    assert sum(map(len, groups)) == 40
+    assert [len(batch) for batch in recorder.batches] == [20, 20]
+    await batcher.close()
+
+
 async def test_of_many_posts_all_are_handed_over_together_the_shortest_first() -> None:
     recorder = Recorder()
     recorder.gate = asyncio.Event()

@@ -17,10 +17,10 @@ import pytest
 
 from streamproc.errors import PluginError, PluginFailed
 from streamproc.fusion.api import FusionInput, Need
-from streamproc.fusion.child_process import ChildLost, ChildProcess
-from streamproc.fusion.process_runner import ProcessRunner
+from streamproc.fusion.isolation.child_process import ChildLost, ChildProcess
+from streamproc.fusion.isolation.process_runner import ProcessRunner
+from streamproc.fusion.isolation.supervision import STARTS
 from streamproc.fusion.runner import BatchLost
-from streamproc.fusion.supervision import STARTS
 from streamproc.fusion.tagger import Tagger
 from streamproc.settings import Batching
 from streamproc.vision.visuals import Seen
@@ -251,7 +251,7 @@ async def test_a_batch_that_does_not_end_does_not_keep_the_runner_from_closing()
 WORKER = """
 import asyncio, sys
 from streamproc.fusion.api import FusionInput
-from streamproc.fusion.process_runner import ProcessRunner
+from streamproc.fusion.isolation.process_runner import ProcessRunner
 from streamproc.settings import PluginSettings
 
 async def main():

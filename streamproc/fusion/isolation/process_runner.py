@@ -12,10 +12,10 @@ from typing import Final
 from streamproc.daemon import settle
 from streamproc.errors import PluginError, PluginFailed
 from streamproc.fusion.api import FusionInput
-from streamproc.fusion.child_process import ChildLost, ChildProcess, UnusableAnswer
 from streamproc.fusion.discovery import PluginFacts
+from streamproc.fusion.isolation.child_process import ChildLost, ChildProcess, UnusableAnswer
+from streamproc.fusion.isolation.supervision import Supervised
 from streamproc.fusion.runner import BatchLost, Result, Runner, checked
-from streamproc.fusion.supervision import Supervised
 from streamproc.settings import PluginSettings
 
 logger = logging.getLogger(__name__)

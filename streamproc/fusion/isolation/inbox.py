@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from streamproc.fusion.messages import BrokenFrame, Packed, frame
+from streamproc.fusion.isolation.messages import BrokenFrame, Packed, frame
 
 
 class Inbox(asyncio.Protocol):

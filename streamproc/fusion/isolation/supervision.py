@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Final
 
 from streamproc.errors import PluginError
-from streamproc.fusion.child_process import ChildLost, ChildProcess
 from streamproc.fusion.discovery import PluginFacts
+from streamproc.fusion.isolation.child_process import ChildLost, ChildProcess
 from streamproc.fusion.runner import CLOSE_S
 from streamproc.settings import PluginSettings
 

@@ -1,6 +1,6 @@
 """The inside of a plugin's process: loads the plugin, says what it is, tags what it is given.
 
-Started by `child_process.py` with the numbers of two pipes, to read and to write, and of the process that
+Started by `starting.py` with the numbers of two pipes, to read and to write, and of the process that
 started it. The plugin may print, raise, exit and crash: only messages go through the pipes.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Final
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import LoadedPlugin, load_plugin
-from streamproc.fusion.messages import Answer, Order, Refusal, Request, pack, receive, unpack
+from streamproc.fusion.isolation.messages import Answer, Order, Refusal, Request, pack, receive, unpack
 from streamproc.fusion.runner import tag_safely
 from streamproc.vision.visuals import Missing
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any, Final
@@ -18,8 +16,9 @@ from typing import IO, Any, Final
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import PluginFacts
-from streamproc.fusion.inbox import Inbox
-from streamproc.fusion.messages import Answer, Order, Refusal, Request, pack, unpack_plain
+from streamproc.fusion.isolation.inbox import Inbox
+from streamproc.fusion.isolation.messages import Answer, Order, Refusal, Request, pack, unpack_plain
+from streamproc.fusion.isolation.starting import start
 from streamproc.settings import PluginSettings
 
 _MEGABYTE: Final = 1024 * 1024
@@ -84,7 +83,7 @@ class ChildProcess:
             PluginError: the system starts no process.
         """
         try:
-            process, requests, answers = _started()
+            process, requests, answers = start()
         except OSError as error:
             raise PluginError(f"plugin {name!r}: its process does not start: {error}") from None
         child = cls(process, name, settings or PluginSettings())
@@ -253,39 +252,6 @@ class ChildProcess:
             return ChildLost(f"ended with signal {-status}")
 
 
-def _started() -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
-    """The process, the way for requests to it, and the way for its answers.
-
-    Two pipes: a request that cannot be written any more must not close the way by which answers still come.
-    """
-    with ExitStack() as theirs, ExitStack() as ours:
-        read, ask = os.pipe()
-        theirs.callback(os.close, read)
-        requests = ours.enter_context(io.FileIO(ask, "w"))
-        hear, write = os.pipe()
-        theirs.callback(os.close, write)
-        answers = ours.enter_context(io.FileIO(hear))
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "streamproc.fusion.child",
-                str(read),
-                str(write),
-                str(os.getpid()),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=2,  # what a plugin prints is not for those who read our output
-            env=os.environ | {"PYTHONPATH": _import_path()},
-            pass_fds=(read, write),
-            # Ctrl-C is for us: the posts under way are still tagged.
-            start_new_session=True,
-        )
-        ours.pop_all()
-    return process, requests, answers
-
-
 def _resident_bytes(pid: int) -> int:
     """Memory that a process holds; nothing when it is gone. Linux only."""
     try:
@@ -293,8 +259,3 @@ def _resident_bytes(pid: int) -> int:
     except (OSError, IndexError):
         return 0
     return int(resident) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _import_path() -> str:
-    """The way to the modules that this process can import."""
-    return os.pathsep.join(str(Path(place).absolute()) for place in sys.path)
