@@ -14,7 +14,7 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 
 from streamproc.broker.link import Link
-from streamproc.broker.refusals import refusal
+from streamproc.broker.refusals import nobody_there, refusal
 from streamproc.errors import BrokerError, SettingsError
 from streamproc.settings import Settings
 
@@ -50,10 +50,7 @@ async def partitions_of_topics(
                 if refused := refusal(await _why(link) or error, link):
                     raise refused from error
                 if monotonic() >= deadline:
-                    raise BrokerError(
-                        f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT, and "
-                        "kafka.security_protocol to what it speaks"
-                    ) from error
+                    raise nobody_there(link) from error
                 if not told:
                     logger.warning("no Kafka at %s yet: tried again for %g s", link.told, patience_s)
                     told = True

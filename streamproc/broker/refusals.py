@@ -1,4 +1,4 @@
-"""What a broker refuses us for who we are: told once, in words that say what to change."""
+"""What a broker refuses us for who we are, or that none is there: in words that say what to change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ssl
 from typing import Any, Final
 
 from streamproc.broker.link import Link
-from streamproc.errors import SettingsError
+from streamproc.errors import BrokerError, SettingsError
 
 # Errors by name: both clients call them the same, and a worker need not load the one that it does not use.
 _TOPIC: Final = frozenset({"TopicAuthorizationFailedError"})
@@ -22,6 +22,14 @@ _IDENTITY: Final = frozenset(
         "AuthenticationMethodNotSupported",
     }
 )
+
+
+def nobody_there(link: Link) -> BrokerError:
+    """The error to raise where no broker answers."""
+    return BrokerError(
+        f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT, and "
+        "kafka.security_protocol to what it speaks"
+    )
 
 
 def refusal(error: BaseException, link: Link) -> SettingsError | None:

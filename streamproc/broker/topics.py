@@ -13,7 +13,7 @@ from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streamproc.broker.link import Link
-from streamproc.broker.refusals import refusal
+from streamproc.broker.refusals import nobody_there, refusal
 from streamproc.errors import BrokerError
 from streamproc.settings import Settings
 
@@ -65,10 +65,7 @@ def admin_client(link: Link) -> Iterator[Any]:
         if refused := refusal(error, link):
             raise refused from error
         if client is None:
-            raise BrokerError(
-                f"no Kafka at {link.told}: start one, or set kafka.broker to HOST:PORT, and "
-                "kafka.security_protocol to what it speaks"
-            ) from error
+            raise nobody_there(link) from error
         raise BrokerError(f"Kafka at {link.told}: {error}") from error
     finally:
         if client is not None:

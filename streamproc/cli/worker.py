@@ -141,7 +141,7 @@ async def _report_partitions(worker: Worker, settings: Settings) -> None:
         now = sorted(tp.partition for tp in worker.progress())
         if now and now != before:
             log.info("partitions of %s: %s", settings.topics.posts, ", ".join(map(str, now)))
-        elif now != before or (not now and second == _LONG_S):
+        elif not now and (before or second == _LONG_S):
             log.info(
                 "no partitions of %s: others have them, or a worker that is gone still counts (up to %g s)",
                 settings.topics.posts, settings.kafka.session_timeout_s,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from streamproc.errors import SettingsError
 from streamproc.settings.tree import Settings
+from streamproc.toml import read_toml, read_toml_value
 
 ENVIRONMENT_PREFIX: Final = "STREAMPROC_"
 
@@ -78,10 +78,10 @@ def _meant_with_two_underscores(name: str) -> str | None:
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return read_toml(file.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"settings file {file}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number of 4,301 digits
+    except ValueError as error:
         raise SettingsError(f"settings file {file} is not TOML: {error}") from None
 
 
@@ -90,8 +90,8 @@ def _assign(tree: dict[str, Any], path: list[str], value: str, name: str) -> Non
     parsed: Any = value
     if value[:1] in "[{" and value and path[-1] not in _NEVER_TOML:
         try:
-            parsed = tomllib.loads(f"value = {value}")["value"]
-        except (ValueError, RecursionError) as error:
+            parsed = read_toml_value(value)
+        except ValueError as error:
             raise SettingsError(f"{name}: {value!r} is not a TOML list or table: {error}") from None
     for part in path[:-1]:
         child = tree.setdefault(part, {})

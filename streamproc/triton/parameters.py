@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from streamproc.errors import SettingsError
+from streamproc.toml import read_toml_value
 
 ENVIRONMENT_PREFIX: Final = "STREAMPROC_VISION__ENGINES__"
 
@@ -66,8 +66,8 @@ def _parse(name: str, text: str) -> Any:
     if not text.startswith(("[", "{")):
         return text
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError) as error:
+        return read_toml_value(text)
+    except ValueError as error:
         raise SettingsError(
             f"vision.engines.{name}: {text!r} is not a TOML list or table: {error}"
         ) from None

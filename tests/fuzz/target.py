@@ -65,12 +65,7 @@ def plain(check: Check) -> Callable[[Path], AbstractContextManager[Check]]:
     return opened
 
 
-def says_something(message: str) -> None:
-    """An error has a message."""
-    assert message.strip(), "an error without a message"
-
-
 def is_one_line(message: str) -> None:
     """An error is one line."""
-    says_something(message)
+    assert message.strip(), "an error without a message"
     assert "\n" not in message, f"an error of several lines: {message!r}"

@@ -46,9 +46,8 @@ class ProcessRunner(Runner):
 
     def __init__(self, name: str, settings: PluginSettings | None, *, backoff_s: float = 0.5) -> None:
         self._name = name
-        self._memory_mb = settings.memory_mb if settings is not None else None
         # Whose memory is watched gets one at a time: what it holds is then that one's.
-        self._ahead_bytes = _AHEAD_BYTES if self._memory_mb is None else 0
+        self._ahead_bytes = _AHEAD_BYTES if (settings or PluginSettings()).memory_mb is None else 0
         self._supervised = Supervised(name, settings, backoff_s=backoff_s)
         self._waiting: deque[_Asked] = deque()
         self._sent: deque[_Asked] = deque()
@@ -131,12 +130,7 @@ class ProcessRunner(Runner):
         try:
             while self._sent:
                 await self._answer_next(child)
-                if (held := child.swollen()) is not None:
-                    logger.warning(
-                        "plugin %r holds %d MB after a batch, memory_mb is %d: its process is replaced",
-                        self._name, held, self._memory_mb,
-                    )  # fmt: skip
-                    await self._supervised.replace()
+                if await self._supervised.relieve(child):
                     return
                 self._feed()
         finally:

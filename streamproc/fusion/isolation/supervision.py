@@ -86,6 +86,17 @@ class Supervised:
                 await self._discard()
         raise PluginError(f"plugin {self._name!r} does not start again, tried {STARTS} times: {fault}")
 
+    async def relieve(self, child: ChildProcess) -> bool:
+        """Replace a process that holds more than it may after a batch. Whether it was replaced."""
+        if (held := child.swollen()) is None:
+            return False
+        logger.warning(
+            "plugin %r holds %d MB after a batch, memory_mb is %d: its process is replaced",
+            self._name, held, self._memory_mb,
+        )  # fmt: skip
+        await self.replace()
+        return True
+
     async def replace(self) -> None:
         """End the process and start the next one, which loads its model while nobody waits for it."""
         await self._discard()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from streamproc.errors import SettingsError
+from streamproc.toml import read_toml, read_toml_value
 from streamproc_mner.recipes.recipe import Recipe, find_recipe
 
 
@@ -47,10 +47,10 @@ def _checked(name: str, tree: Mapping[str, Any]) -> Recipe:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SettingsError(
             f"{path}: not TOML ({error}); expected what `recipes show NAME` prints"
         ) from error
@@ -73,8 +73,8 @@ def _value(text: str) -> Any:
     if text == "none":
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
+        return read_toml_value(text)
+    except ValueError:
         return text
 
 
