@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from streamproc.fusion.api import (
@@ -71,6 +72,9 @@ class Network(ABC):
     def explain(self, batch: Batch, pictures: PictureBatch | None) -> Scores:
         """The same with attentions and gates, where the network has any."""
         return self.score(batch, pictures)
+
+    def close(self) -> None:
+        """Give back what it holds."""
 
 
 class Encoder(Protocol):
@@ -163,6 +167,10 @@ class TaggerModel(FusionModel):
         """Tag posts and tell the network's attentions and gates."""
         return self._tag(batch, explain=True)
 
+    def close(self) -> None:
+        """Give back what the network holds."""
+        self._network.close()
+
     def word_scores(self, batch: Sequence[FusionInput]) -> list[WordScores]:
         """The words' emissions, as they are decoded."""
         posts = self._read(batch, explain=False) if batch else []
@@ -177,7 +185,9 @@ class TaggerModel(FusionModel):
         taggings = [_tagging(read, result) for read, result in zip(posts, decoded, strict=True)]
         if not explain:
             return taggings
-        return [replace(t, explanation=_explanation(r)) for t, r in zip(taggings, posts, strict=True)]
+        return [
+            structs.replace(t, explanation=_explanation(r)) for t, r in zip(taggings, posts, strict=True)
+        ]
 
     def _read(self, batch: Sequence[FusionInput], explain: bool) -> list[_Read]:
         words = [words_of(post.text) for post in batch]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from streamproc.tokens import tokenize
@@ -63,6 +64,8 @@ _ROLES: Final[dict[str, Role]] = {
 }
 """Roles by the tokenizer's kinds; all others are signs: punctuation, symbols, what does not show."""
 
+_SHORT: Final = 32
+"""Characters of a word whose case is remembered."""
 _LONE_SIGNS: Final = {"@": Role.AT, "#": Role.HASHTAG}
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^A-Za-z\d]+")
 _LINK_PIECE: Final = "http"
@@ -114,6 +117,16 @@ def _told(role: Role) -> int:
 
 def case_of(text: str) -> Case:
     """The pattern of a word's capitals, letters and digits."""
+    return _case_of_short(text) if len(text) <= _SHORT else _case_of(text)
+
+
+@lru_cache(maxsize=32_768)
+def _case_of_short(text: str) -> Case:
+    """Most words of a post are those of other posts."""
+    return _case_of(text)
+
+
+def _case_of(text: str) -> Case:
     letters = [character for character in text if character.isalpha()]
     if not letters:
         return Case.DIGITS if any(character.isdigit() for character in text) else Case.NO_LETTER

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 import streamproc_mner_tweets_sm
 from plugins.saved_families import save_random
 from streamproc.cli.failing import exit_code, one_line
 from streamproc.cli.main import cli
-from streamproc.entities import TAGGED_POST, TaggedPost
+from streamproc.entities import TaggedPost
 from streamproc_bert_crf.tagger import BertTagger
 
 DEFAULT = "mner-tweets-sm"
@@ -42,7 +42,7 @@ def _tagged(posts: Path, plugin: str | Path) -> TaggedPost:
     done = _run("tag", posts, "--plugin", plugin, "--look", "never", "--output", output)
     assert done.exit_code == 0, done.exception
     (line,) = output.read_bytes().splitlines()
-    return TAGGED_POST.validate_json(line)
+    return TaggedPost.from_json(line)
 
 
 def test_tag_serves_a_folder_as_it_serves_the_installed_model(posts: Path) -> None:

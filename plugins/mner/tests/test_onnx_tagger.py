@@ -123,7 +123,7 @@ def test_the_export_agrees_with_torch(network: ContextTagger, folder: Path) -> N
             mask,
             random.integers(0, 5, (size, length)),
             random.integers(0, 6, (size, length, 3)),
-            np.tile(np.arange(length), (size, 1)),
+            np.tile(np.arange(length), (size, 1)) * mask,
             mask == 1,
         )
         with torch.no_grad():
@@ -243,3 +243,12 @@ def test_a_torch_model_and_another_device_are_refused(copy: Path) -> None:
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(PluginError, match="served by the plugin ita"):
         _load(copy)
+
+
+def test_how_many_cores_share_a_batch_changes_nothing(folder: Path) -> None:
+    batch = [FusionInput(f"Ada met Grace in {'Berlin ' * number}") for number in range(1, 20)]
+    alone, shared = (
+        OnnxTagger(OnnxTaggerConfig(threads=threads)).load(folder, "cpu").tag(batch) for threads in (1, 3)
+    )
+    for left, right in zip(alone, shared, strict=True):
+        _same(left, right)

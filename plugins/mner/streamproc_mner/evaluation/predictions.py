@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from streamproc.entities import Entity, View
 from streamproc.fusion.api import FusionInput, FusionModel, Missing, Modality, Need, Tagging
