@@ -32,10 +32,14 @@ class Latest:
         self._deleted_last: set[str] = set()
 
     def take(self, key: bytes | None, value: bytes | None) -> dict[str, Any] | None:
-        """Take a message of the topic; the row that it changed, if it changed one."""
+        """Take a message of the topic; the row that it changed, if it changed one.
+
+        Raises:
+            ValueError: it is no tagged post.
+        """
         if value is None:
             return self._forget((key or b"").decode())
-        post = json.loads(value)
+        post = _tagged(value)
         name = post["entity_key"]
         if post["op"] == "delete":
             self._deleted_last.add(name)
@@ -62,6 +66,13 @@ class Latest:
     def rows(self) -> list[dict[str, Any]]:
         """The posts that are there, as they were tagged last."""
         return [post for post in self._rows.values() if post["op"] != "delete"]
+
+
+def _tagged(value: bytes) -> dict[str, Any]:
+    post = json.loads(value)
+    if not isinstance(post, dict) or not post.keys() >= {"entity_key", "op", "revision", "idempotency_key"}:
+        raise ValueError("no tagged post")
+    return post
 
 
 def _revision(post: dict[str, Any]) -> tuple[int, int]:
@@ -99,7 +110,13 @@ def main() -> None:
     options = parser.parse_args()
     latest = Latest()
     for key, value in read(options.broker, options.topic, follow=options.follow):
-        changed = latest.take(key, value)
+        try:
+            changed = latest.take(key, value)
+        except ValueError:
+            raise SystemExit(
+                f"error: topic {options.topic} holds no tagged posts: "
+                "name the one to which workers publish, see --topic"
+            ) from None
         if options.follow and changed is not None:
             print(json.dumps(changed), flush=True)
     if not options.follow:

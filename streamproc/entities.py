@@ -1,28 +1,25 @@
 """Entity, TaggedPost and what they are made of: what goes out.
 
-These are dataclasses: the pipeline makes them itself, so nothing has to be validated on the way out,
-and orjson writes them as they are. They have no slots, which orjson reads three times as slowly, and
-what is made anew for each post is not frozen, which takes twice as long; nobody changes it all the same.
+The pipeline makes them itself, so nothing has to be validated on the way out. They are structs: made
+and written in a third of the time that dataclasses take.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final, Literal
 
-import orjson
-from pydantic import TypeAdapter
+import msgspec
+from msgspec import Struct, field
+
+from streamproc.posts import Timestamp
 
 SCHEMA_VERSION: Final = 1
-_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 View = Literal["text", "image+text"]
 VisualStatus = Literal["used", "absent", "unavailable", "skipped"]
 
 
-@dataclass(frozen=True)
-class Entity:
+class Entity(Struct, frozen=True, gc=False):
     """A named entity: `post.text[start:end] == text`, offsets in code points.
 
     `type` is the model's label without its BIO prefix (PER, LOC, ORG, MISC for the default
@@ -36,8 +33,7 @@ class Entity:
     score: float
 
 
-@dataclass(frozen=True)
-class PluginInfo:
+class PluginInfo(Struct, frozen=True, gc=False):
     """Which plugin tagged, and with which trained model."""
 
     name: str
@@ -46,8 +42,7 @@ class PluginInfo:
     model_version: str | None = None
 
 
-@dataclass(frozen=True)
-class VisualUse:
+class VisualUse(Struct, frozen=True, gc=False):
     """What became of one visual modality for one post.
 
     `used`: the model saw it. `absent`: the post has no such thing. `unavailable`: it could not
@@ -58,16 +53,14 @@ class VisualUse:
     reason: str | None = None
 
 
-@dataclass(order=True, unsafe_hash=True)
-class Revision:
+class Revision(Struct, frozen=True, order=True, gc=False):
     """Where the post was first read; the higher one of a post is the newer one."""
 
     partition: int
     offset: int
 
 
-@dataclass
-class Timings:
+class Timings(Struct, frozen=True, gc=False):
     """Milliseconds: from `created_at` to reading, then in the plugin, at the picture, in all."""
 
     age_ms: float | None = None
@@ -76,8 +69,7 @@ class Timings:
     total_ms: float | None = None
 
 
-@dataclass(kw_only=True)
-class TaggedPost:
+class TaggedPost(Struct, frozen=True, kw_only=True, gc=False):
     """One post as one plugin tagged it, or (`op=delete`) the word that it is gone.
 
     `entity_key` names post and plugin: consumers keep the highest `revision` of each.
@@ -90,7 +82,7 @@ class TaggedPost:
     post_id: str
     platform: str
     author_id: str | None = None
-    created_at: datetime | None = None
+    created_at: Timestamp | None = None
     entities: tuple[Entity, ...] = ()
     plugin: PluginInfo
     view: View = "text"
@@ -104,9 +96,17 @@ class TaggedPost:
 
     def to_json(self) -> bytes:
         """UTF-8 JSON, one line."""
-        # orjson's own result holds on to several KiB; the copy without the line's end has its size.
-        return orjson.dumps(self, option=_JSON)[:-1]
+        return _write(self)
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> TaggedPost:
+        """Read a message of the `entities` topic.
+
+        Raises:
+            msgspec.DecodeError: it is none; says where.
+        """
+        return _read(raw)
 
 
-TAGGED_POST: Final[TypeAdapter[TaggedPost]] = TypeAdapter(TaggedPost)
-"""Reads and describes tagged posts: for consumers, tests and `streamproc schema`."""
+_write: Final = msgspec.json.Encoder().encode
+_read: Final = msgspec.json.Decoder(TaggedPost).decode

@@ -81,7 +81,8 @@ class TextTooLong(PostError):
 
     def __init__(self, length: int, limit: int) -> None:
         super().__init__(
-            f"text has {length} characters, limits.text_chars is {limit}: raise the limit, then replay"
+            f"text has {length} characters, limits.text_chars is {limit}: "
+            "raise it for all workers, then replay"
         )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Protocol
 
+from msgspec import Struct
+
 from streamproc.deadletters import DeadLetter, attempts_before, first_read
 from streamproc.entities import Revision, TaggedPost, Timings
 from streamproc.errors import PicturesUnavailable, PluginFailed, StreamprocError
@@ -40,15 +42,17 @@ class FetchedBatch(Protocol):
 
     def __getitem__(self, index: int, /) -> Record: ...
 
-    def done(self, index: int) -> None:
-        """This message has ended: it need not be read again."""
+    def done(self, *indices: int) -> None:
+        """These messages have ended: they need not be read again."""
         ...
 
 
-class Job:
+class Job(Struct, eq=False):
     """One message on its way.
 
     Attributes:
+        index: within the batch.
+        read_at: `time.monotonic()`.
         message: what it says, once decoded; `None` before, and when it cannot be.
         key: the message's, once decoded.
         turn: set when its predecessor of the same key has ended; `None` when there was none.
@@ -56,48 +60,36 @@ class Job:
         explain: whether somebody wants to know how the plugin came to its tags.
     """
 
-    __slots__ = (
-        "_index",
-        "attempts",
-        "batch",
-        "explain",
-        "given",
-        "key",
-        "message",
-        "read_at",
-        "record",
-        "revision",
-        "turn",
-    )
+    batch: FetchedBatch
+    index: int
+    read_at: float
+    record: Record
+    revision: Revision
+    attempts: int = 1
+    message: Post | Deletion | None = None
+    key: str = ""
+    turn: asyncio.Event | None = None
+    given: Mapping[Modality, Visual] | None = None
+    explain: bool = False
 
-    def __init__(self, batch: FetchedBatch, index: int, read_at: float) -> None:
-        self.batch = batch
-        self._index = index
-        self.record = record = batch[index]
+    @classmethod
+    def of(cls, batch: FetchedBatch, index: int, read_at: float) -> Job:
+        """The message at a place in a batch that was read at a time."""
+        record = batch[index]
         if record.headers:
             headers = dict(record.headers)
-            self.revision = first_read(headers, record.partition, record.offset)
-            self.attempts = attempts_before(headers) + 1
+            revision = first_read(headers, record.partition, record.offset)
+            job = cls(batch, index, read_at, record, revision, attempts_before(headers) + 1)
         else:
-            self.revision = Revision(record.partition, record.offset)
-            self.attempts = 1
-        self.read_at = read_at
-        self.message: Post | Deletion | None = None
-        self.key = ""
-        self.turn: asyncio.Event | None = None
-        self.given: Mapping[Modality, Visual] | None = None
-        self.explain = False
+            job = cls(batch, index, read_at, record, Revision(record.partition, record.offset))
         if batch.annotated:
-            self.given, self.explain = record.given, record.explain  # type: ignore[attr-defined]
+            job.given, job.explain = record.given, record.explain  # type: ignore[attr-defined]
+        return job
 
     @property
     def place(self) -> tuple[str, int, int]:
         """Topic, partition and offset."""
         return self.record.topic, self.record.partition, self.record.offset
-
-    def done(self) -> None:
-        """It has ended; its offset may be committed."""
-        self.batch.done(self._index)
 
     def output(self, tagged: TaggedPost, shadow: bool) -> Output:
         """What goes out for this message where no plugin was asked."""
@@ -123,48 +115,25 @@ class Job:
         )
 
 
-class Call:
+class Call(Struct, eq=False):
     """One plugin asked about one post.
 
     Attributes:
-        unavailable: what becomes of it when nobody can look now.
         known: what the plugin is told about the pictures, and what a look could still give.
+        unavailable: what becomes of it when nobody can look now.
         result: what it said last, or why it cannot be asked.
     """
 
-    __slots__ = (
-        "fuse_ms",
-        "job",
-        "known",
-        "look",
-        "look_ms",
-        "post",
-        "result",
-        "shadow",
-        "tagger",
-        "unavailable",
-    )
-
-    def __init__(
-        self,
-        job: Job,
-        post: Post,
-        tagger: Tagger,
-        look: Look,
-        shadow: bool,
-        known: KnownVisuals,
-        unavailable: Unavailable = "degrade",
-    ) -> None:
-        self.job = job
-        self.post = post
-        self.tagger = tagger
-        self.look = look
-        self.shadow = shadow
-        self.known = known
-        self.unavailable = unavailable
-        self.result: Tagging | PluginFailed | PicturesUnavailable | None = None
-        self.fuse_ms = 0.0
-        self.look_ms: float | None = None
+    job: Job
+    post: Post
+    tagger: Tagger
+    look: Look
+    shadow: bool
+    known: KnownVisuals
+    unavailable: Unavailable = "degrade"
+    result: Tagging | PluginFailed | PicturesUnavailable | None = None
+    fuse_ms: float = 0.0
+    look_ms: float | None = None
 
     def input(self) -> FusionInput:
         """The post as the plugin sees it."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from streamproc.deadletters import DeadLetter
 from streamproc.errors import BrokerError, OutputTooLarge, PostError
 from streamproc.output import Output
@@ -60,7 +62,7 @@ class KafkaSink:
         messages = [Outgoing(topic, x.key, x.body, x.all_headers()) for x in letters]
         # A letter without key and body could not be told from nothing at all.
         messages = [
-            m if m.key is not None or m.value is not None else m._replace(value=b"") for m in messages
+            m if m.key is not None or m.value is not None else replace(m, value=b"") for m in messages
         ]
         cut = [letters[index].without_body() for index in await self._send(messages)]
         if cut and await self._send([Outgoing(topic, key, b"", headers) for key, headers in cut]):

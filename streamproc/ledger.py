@@ -44,11 +44,12 @@ class Batch:
         annotated: whether the records say more than Kafka's do.
         records: the records, at least one.
         left: how many of them are unfinished.
+        revoked: whether the records are another's by now: stop the work on them and send nothing more.
     """
 
     annotated: ClassVar[bool] = False
 
-    __slots__ = ("__weakref__", "_flags", "_ledger", "_scan", "left", "records")
+    __slots__ = ("__weakref__", "_flags", "_ledger", "_scan", "left", "records", "revoked")
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
@@ -56,6 +57,7 @@ class Batch:
         self._flags = bytearray(self.left)
         self._scan = 0
         self._ledger: PartitionLedger | None = None
+        self.revoked = True
 
     def __len__(self) -> int:
         return len(self.records)
@@ -66,18 +68,21 @@ class Batch:
     def __getitem__(self, index: int) -> Record:
         return self.records[index]
 
-    @property
-    def revoked(self) -> bool:
-        """Whether the records are another's by now: stop the work on them and send nothing more."""
-        return self._ledger is None
+    def belong_to(self, ledger: PartitionLedger | None) -> None:
+        """A ledger has entered the batch, or (`None`) let go of it."""
+        self._ledger = ledger
+        self.revoked = ledger is None
 
-    def done(self, index: int) -> None:
-        """Record `index` (0-based, within the batch) has ended: published, dead-lettered or skipped."""
-        if not self._flags[index]:
-            self._flags[index] = 1
-            self.left -= 1
-            if self._ledger is not None:
-                self._ledger.finished(1)
+    def done(self, *indices: int) -> None:
+        """These records (0-based, within the batch) have ended: published, dead-lettered or skipped."""
+        flags, ended = self._flags, 0
+        for index in indices:
+            if not flags[index]:
+                flags[index] = 1
+                ended += 1
+        self.left -= ended
+        if ended and self._ledger is not None:
+            self._ledger.finished(ended)
 
     def done_all(self) -> None:
         """Every record of the batch has ended."""
@@ -124,7 +129,7 @@ class PartitionLedger:
 
     def add(self, batch: Batch) -> None:
         """Enter a batch that was fetched behind all earlier ones."""
-        batch._ledger = self
+        batch.belong_to(self)
         self._batches.append(batch)
 
     def safe(self) -> int | None:
@@ -145,7 +150,7 @@ class PartitionLedger:
         """Take back an unfinished batch that will be read again; returns how many records were open."""
         if batch._ledger is not self or not batch.left:
             return 0
-        batch._ledger = None
+        batch.belong_to(None)
         self._batches.remove(batch)
         return batch.left
 
@@ -153,7 +158,7 @@ class PartitionLedger:
         """The partition is gone: lets go of every batch; returns how many records were open."""
         open_records = self.open
         for batch in self._batches:
-            batch._ledger = None
+            batch.belong_to(None)
         self._batches.clear()
         return open_records
 

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from streamproc.deadletters import DeadLetter
-from streamproc.errors import PostError
+from streamproc.errors import MalformedPost, PostError
 from streamproc.output import Output
 from streamproc.vision.visuals import Modality, Visual
 
@@ -28,7 +28,7 @@ class LocalRecord:
     value: bytes
     given: Mapping[Modality, Visual] | None = None
     explain: bool = False
-    topic: str = ""
+    topic: str = "input"
     partition: int = 0
     timestamp: int = NO_TIME
     key: bytes | None = None
@@ -50,9 +50,10 @@ class LocalBatch:
     def __getitem__(self, index: int) -> LocalRecord:
         return self.records[index]
 
-    def done(self, index: int) -> None:
-        """This line has ended."""
-        self.ended(self.records[index].offset)
+    def done(self, *indices: int) -> None:
+        """These lines have ended."""
+        for index in indices:
+            self.ended(self.records[index].offset)
 
 
 class OrderedSink:
@@ -61,12 +62,17 @@ class OrderedSink:
     Args:
         write: takes one JSON object, without its line end.
         observe: sees every tagged post as it is written (for a table, a page, a count).
+
+    Attributes:
+        failed: lines that cannot be tagged.
+        malformed: those of them that are no posts.
     """
 
     def __init__(
         self, write: Callable[[bytes], object], observe: Callable[[Output], object] | None = None
     ) -> None:
         self.failed = 0
+        self.malformed = 0
         self._write = write
         self._observe = observe
         self._expected: deque[int] = deque()
@@ -91,6 +97,7 @@ class OrderedSink:
     def fail(self, line: int, error: Exception, stage: str) -> None:
         """This line cannot be tagged."""
         self.failed += 1
+        self.malformed += isinstance(error, MalformedPost)
         # What others raise may hold what UTF-8 has no bytes for.
         message = str(error).encode(errors="replace").decode()
         told = {"type": type(error).__name__, "message": message, "stage": stage}

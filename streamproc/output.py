@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from streamproc.deadletters import DeadLetter
 from streamproc.entities import PluginInfo, Revision, TaggedPost, Timings, View, VisualUse
@@ -14,16 +15,14 @@ from streamproc.posts import Deletion, Post
 from streamproc.vision.visuals import Modality, Seen, Visual
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a plugin was shown: the post, and what was seen in its pictures or why nothing was."""
 
     post: Post
     visuals: Mapping[Modality, Visual]
 
 
-@dataclass(slots=True)
-class Output:
+class Output(Struct, frozen=True, gc=False):
     """One object to publish, with what it was made from.
 
     `origin` is whatever the source of posts put there to know its own again (a line number).
@@ -68,8 +67,8 @@ def tagged_post(
     skipped: str | None = None,
 ) -> TaggedPost:
     """What a plugin said of a post, as it is published; `skipped` says why it was not asked."""
-    uses = visual_uses(visuals)
-    view: View = "image+text" if _USED in uses.values() else "text"
+    uses = visual_uses(visuals) if visuals else {}
+    view: View = "image+text" if uses and _USED in uses.values() else "text"
     entity_key = f"{post.key}:{plugin.name}"
     return TaggedPost(
         op=post.op,

@@ -62,7 +62,7 @@ class Pipeline:
         self._router = router
         self._taggers = taggers
         self._shadows = Shadows(shadow_posts, self.counts)
-        self._publisher = Publisher(sink, self.counts, self._shadows, self._leave_lane)
+        self._publisher = Publisher(sink, self.counts, self._shadows, self._leave_lanes)
         self._text_chars = text_chars
         self._lanes: KeyLanes[str, Job] = KeyLanes()
 
@@ -134,7 +134,7 @@ class Pipeline:
         jobs: list[Job] = []
         letters: list[tuple[Job, DeadLetter]] = []
         for index in range(len(batch)):
-            job = Job(batch, index, now)
+            job = Job.of(batch, index, now)
             try:
                 message = parse(job.record.value)
                 if isinstance(message, Post) and len(message.text) > self._text_chars:
@@ -220,30 +220,34 @@ class Pipeline:
         start = monotonic()
         # A post that others wait for, or that waited for a look, has waited enough.
         alone = all(call.job.turn is not None or call.look_ms is not None for call in able)
-        explain = any(call.job.explain for call in able)
+        explain = any([call.job.explain for call in able])  # noqa: C419 - half the time of a generator
         posts = [call.input() for call in able]
-        waiting = dict(enumerate(able))
+        answered = bytearray(len(able))
         try:
             async for group in tagger.tag(posts, wait=not alone, explain=explain):
                 fused, took = [], milliseconds_since(start)
                 for index, result in group:
-                    call = waiting.pop(index)
+                    call = able[index]
                     call.result = result
                     call.fuse_ms += took
+                    answered[index] = 1
                     fused.append(call)
                 yield fused
         except PluginError as error:
             # A shadow that cannot be had any more costs nobody anything.
             if not all(call.shadow for call in calls):
                 raise
-            for call in waiting.values():
+            waiting = [call for call, done in zip(able, answered, strict=True) if not done]
+            for call in waiting:
                 call.result = PluginFailed(str(error))
-            yield [*waiting.values()]
+            yield waiting
 
     # -- publish: streamproc/publishing.py --------------------------------------------------
 
-    def _leave_lane(self, job: Job) -> None:
-        """The post has ended: the next message of the same key may start."""
-        successor = self._lanes.release(job.key) if job.message is not None else None
-        if successor is not None and successor.turn is not None:
-            successor.turn.set()
+    def _leave_lanes(self, jobs: Sequence[Job]) -> None:
+        """The posts have ended: the next message of the same key may start."""
+        release = self._lanes.release
+        for job in jobs:
+            successor = release(job.key) if job.message is not None else None
+            if successor is not None and successor.turn is not None:
+                successor.turn.set()

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from random import uniform
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
+from msgspec import Struct
 
 from streamproc.broker.link import Link
 from streamproc.broker.murmur2 import murmur2_all
@@ -27,8 +29,11 @@ from streamproc.errors import BrokerError, Fate, StreamprocError
 _SENT_BY_NOBODY: Final = 64 * 1024 * 1024
 """Bytes: a broker cuts the connection at a request of 100 MiB, which looks like a broker that is away."""
 
+_GOODBYE_S: Final = 5.0
+"""How long a broker may take to accept the last of what was sent."""
 
-class Outgoing(NamedTuple):
+
+class Outgoing(Struct, frozen=True, gc=False):
     """A message to send.
 
     `timestamp` is in milliseconds since 1970, None for now. A message without value is a
@@ -124,10 +129,19 @@ class BatchProducer:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Disconnect. Does nothing when not connected."""
+        """Disconnect, in bounded time. Does nothing when not connected."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await producer.stop()
+        except TimeoutError:
+            # No broker takes what is left; whoever sent it and still waited was told.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await producer._sender.close()
+                    await producer.client.close()
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
         """Deliver messages; in order for each key, also over several calls that are awaited.
@@ -209,8 +223,9 @@ class BatchProducer:
         batch = self._connected().create_batch()
         append = batch.append
         for position in range(start, len(indices)):
-            _, key, value, headers, timestamp, _ = messages[indices[position]]
-            if append(timestamp=timestamp, key=key, value=value, headers=list(headers)) is None:
+            one = messages[indices[position]]
+            headers = list(one.headers)
+            if append(timestamp=one.timestamp, key=one.key, value=one.value, headers=headers) is None:
                 return batch, position
         return batch, len(indices)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from time import monotonic
 from typing import Final
 
@@ -29,10 +30,12 @@ class Publisher:
         sink: where tagged posts and dead letters go.
         counts: where it is counted.
         shadows: told when a shadow has ended with a post.
-        ended: called with each post that has ended.
+        ended: called with posts that have ended.
     """
 
-    def __init__(self, sink: Sink, counts: Counts, shadows: Shadows, ended: Callable[[Job], None]) -> None:
+    def __init__(
+        self, sink: Sink, counts: Counts, shadows: Shadows, ended: Callable[[Sequence[Job]], None]
+    ) -> None:
         self._sink = sink
         self._counts = counts
         self._shadows = shadows
@@ -54,6 +57,7 @@ class Publisher:
             elif result is not None:
                 failed.append((call, result))
         reasons = await self._sink.publish(outputs) if outputs else []
+        ended: list[Job] = []
         for call, output, reason in zip(tagged, outputs, reasons, strict=True):
             if reason is not None:
                 failed.append((call, reason))
@@ -62,7 +66,8 @@ class Publisher:
             else:
                 self._counts.tagged += 1
                 self._counts.entities += len(output.tagged.entities)
-                self.end(call.job)
+                ended.append(call.job)
+        self.end(ended)
         await self._fail(failed)
 
     async def publish_untagged(self, ended: Sequence[tuple[Job, list[Output]]]) -> None:
@@ -78,7 +83,7 @@ class Publisher:
                 self._counts.deleted += 1
             else:
                 self._counts.empty += 1
-            self.end(job)
+            self.end([job])
         await self.bury(letters)
 
     async def _fail(self, failed: Sequence[tuple[Call, PostError]]) -> None:
@@ -107,24 +112,30 @@ class Publisher:
             else:
                 self._counts.dead[type(letter.error).__name__] += 1
                 logger.warning(
-                    "dead letter, %s %d:%d: %s", letter.stage, letter.partition, letter.offset, letter.error
+                    "dead letter, %s, %s %d:%d: %s",
+                    letter.stage,
+                    letter.topic,
+                    letter.partition,
+                    letter.offset,
+                    letter.error,
                 )
-                self.end(job)
+                self.end([job])
 
     def skip(self, job: Job, reason: str) -> None:
         """The post ends by rule, without an output."""
         self._counts.skipped[reason] += 1
-        self.end(job)
+        self.end([job])
 
     def drop(self, job: Job) -> None:
         """The post belongs to another worker by now, which reads it again."""
         self._counts.dropped += 1
-        self.end(job)
+        self.end([job])
 
-    def end(self, job: Job) -> None:
-        """The post has ended: its offset is done."""
-        job.done()
-        self._ended(job)
+    def end(self, jobs: Sequence[Job]) -> None:
+        """The posts have ended: their offsets are done."""
+        for batch, its in groupby(jobs, attrgetter("batch")):
+            batch.done(*[job.index for job in its])
+        self._ended(jobs)
 
     def _drop_call(self, call: Call) -> None:
         if call.shadow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -16,6 +15,7 @@ import faust
 from streamproc.broker.connecting import needed_topics, require_topics
 from streamproc.broker.link import Link
 from streamproc.broker.refusals import refusal
+from streamproc.cycles import pass_over_what_is_loaded, search_rarely
 from streamproc.errors import BrokerError
 from streamproc.health.watching import Watching
 from streamproc.kafka_sink import KafkaSink
@@ -113,7 +113,8 @@ class Worker:
                 settings, sink, taggers, picture_folder=self._picture_folder, paused=self._waits_for
             )
         )
-        _spare_the_garbage_collector()
+        search_rarely()
+        pass_over_what_is_loaded()
         self._app = self._make_app()
         self._stack.push_async_callback(self._leave)
         # Faust's start waits for the group, which may never take us: look after it from the beginning.
@@ -142,13 +143,21 @@ class Worker:
         consumer = self._app.consumer if self._app is not None else None
         return consumer.progress() if consumer is not None else {}
 
+    @property
+    def in_flight(self) -> int:
+        """Posts that were read and have not ended."""
+        consumer = self._app.consumer if self._app is not None else None
+        return int(consumer.in_flight) if consumer is not None else 0
+
     def lag(self) -> int:
         """Posts of the assigned partitions that have not ended: not read yet, or on their way."""
         consumer = self._app.consumer if self._app is not None else None
         if consumer is None:
             return 0
-        unread = sum(max(0, (p.end or 0) - (p.position or 0)) for p in self.progress().values())
-        return unread + int(consumer.in_flight)
+        # Of a partition that was just assigned nobody knows yet where it will be read from.
+        ends = ((p.end, p.position) for p in self.progress().values())
+        unread = sum(max(0, end - at) for end, at in ends if end is not None and at is not None)
+        return unread + self.in_flight
 
     # -- Faust ------------------------------------------------------------------------------
 
@@ -233,6 +242,7 @@ class Worker:
         """Drain, commit and leave the group; work that takes longer is read again by others."""
         for task in self._watchers:
             task.cancel()
+        self.watching.stops()
         if self._failure is not None and self._app.consumer is not None:
             self._app.consumer.give_up()
         await self._app.stop()
@@ -250,14 +260,3 @@ async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _spare_the_garbage_collector() -> None:
-    """Let Python's cycle search pass over what was loaded and run less often.
-
-    Posts come by the thousand and die without cycles; by default each few hundred of them cost a
-    search, now and then one through every loaded module (measured: a third of the CPU a post).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import aiokafka
 import pytest
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Subscription, SubscriptionState
 from aiokafka.structs import ConsumerRecord
@@ -24,12 +26,14 @@ from faust.transport.conductor import Conductor
 from faust.transport.consumer import Consumer, Fetcher, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
+from mode.threads import ServiceThread
 
 from streamproc.transport import BatchTransport, Fetching
 from streamproc.transport.batches import BatchMessage, BatchSchema
 from streamproc.transport.committing import LedgerConsumer
 from streamproc.transport.consumer import BatchConsumer
-from streamproc.transport.fetching import FetchingThread
+from streamproc.transport.fetching import FetchingClient
+from streamproc.transport.records import FetchedRecord, fetch_structs
 from streamproc.transport.tables import NoTables
 from tests.apps.batch_app import make_app
 
@@ -52,13 +56,18 @@ OVERRIDDEN = [
     (LedgerConsumer, "seek", "batches from before a seek would still count"),
     (LedgerConsumer, "wait_empty", "a rebalance would not wait for started batches: duplicates"),
     (BatchConsumer, "_drain_messages", "records would be delivered one event each"),
-    (FetchingThread, "__post_init__", "nothing that was handed out would be remembered"),
-    (FetchingThread, "on_start", "a coordinator that moves would have the whole topic read again"),
-    (FetchingThread, "getmany", "fetches would not be bounded by the room for posts"),
-    (FetchingThread, "_fetch_records", "records that a cancelled fetcher had in hand would be lost"),
-    (FetchingThread, "seek_to_committed", "records from before a seek would be delivered"),
-    (FetchingThread, "seek", "records from before a seek would be delivered"),
-    (FetchingThread, "_seek_wait", "records from before a seek would be delivered"),
+    (FetchingClient, "__post_init__", "nothing that was handed out would be remembered"),
+    (FetchingClient, "on_start", "a coordinator that moves would have the whole topic read again"),
+    (FetchingClient, "stop", "a worker would end before aiokafka has left the group"),
+    (FetchingClient, "close", "a stop in the middle of a rebalance would not leave the group"),
+    (FetchingClient, "on_thread_stop", "a stop would wait for a broker that does not answer"),
+    (FetchingClient, "_keepalive2", "a thread that is not there would be told not to respond"),
+    (FetchingClient, "_gather_remaining_tasks", "a stop would cancel all the tasks of the worker"),
+    (FetchingClient, "getmany", "fetches would not be bounded by the room for posts"),
+    (FetchingClient, "_fetch_records", "records that a cancelled fetcher had in hand would be lost"),
+    (FetchingClient, "seek_to_committed", "records from before a seek would be delivered"),
+    (FetchingClient, "seek", "records from before a seek would be delivered"),
+    (FetchingClient, "_seek_wait", "records from before a seek would be delivered"),
     (BatchMessage, "on_final_ack", "an ack would commit a whole batch, done or not"),
     (BatchSchema, "compile", "the agent would not get a Batch"),
     (NoTables, "on_start", "a worker would start a second later"),
@@ -96,7 +105,9 @@ CALLED: list[tuple[Any, str, tuple[str, ...], str]] = [
     (ThreadDelegateConsumer, "highwater", ("self", "tp"), "lag has no end offset"),
     (ThreadDelegateConsumer, "assignment", ("self",), "progress() does not know the partitions"),
     (driver.Consumer, "_to_message", ("self", "tp", "record"), "stock topics get no messages"),
-    (driver.AIOKafkaConsumerThread, "call_thread", ("self", "fun", "args", "kwargs"), "reaches the thread"),
+    (driver.AIOKafkaConsumerThread, "call_thread", ("self", "fun", "args", "kwargs"), "one call at a time"),
+    (ServiceThread, "_serve", ("self",), "runs the client; on the worker's loop here"),
+    (ServiceThread, "set_shutdown", ("self",), "a client that crashed would be waited for without end"),
     (driver.AIOKafkaConsumerThread, "_ensure_consumer", ("self",), "gives aiokafka's consumer"),
     (Fetcher, "_fetcher", ("self",), "calls Consumer._drain_messages(self)"),
     (TableManager, "_update_channels", ("self",), "the conductor waits until tables are registered"),
@@ -132,7 +143,7 @@ async def test_the_consumer_keeps_its_books_where_we_look(tmp_path: Path) -> Non
     app = make_app("127.0.0.1:1", "internals", tmp_path, Fetching())
     consumer = app.consumer
     assert isinstance(consumer, BatchConsumer)
-    assert isinstance(consumer._thread, FetchingThread)
+    assert isinstance(consumer._thread, FetchingClient)
     uses = {
         "_acked": "acks that a compiled stream wrote by itself are cleared there",
         "_acked_index": "the same",
@@ -152,6 +163,17 @@ async def test_the_consumer_keeps_its_books_where_we_look(tmp_path: Path) -> Non
         assert hasattr(consumer, name), f"Consumer.{name} is gone: {use}"
     assert hasattr(app.topics, "_tp_index"), "whether a partition is fed in batches is looked up there"
     assert {"stream_wait_empty", "broker_max_poll_records", "broker_consumer"} <= set(dir(app.conf))
+
+
+def test_the_client_takes_a_loop_and_what_runs_it() -> None:
+    assert {"thread_loop", "Worker"} <= set(inspect.signature(ServiceThread.__init__).parameters)
+
+
+def test_fetched_records_are_aiokafka_s_field_by_field() -> None:
+    fetch_structs()
+    assert fetcher.ConsumerRecord is FetchedRecord
+    assert FetchedRecord.__struct_fields__ == tuple(field.name for field in fields(ConsumerRecord))
+    assert "ConsumerRecord(" in inspect.getsource(fetcher.PartitionRecords._consumer_record)
 
 
 def test_a_message_knows_whether_an_agent_got_it() -> None:
@@ -183,7 +205,7 @@ def test_a_schema_compiles_to_a_decoder_of_messages() -> None:
 
 
 async def test_aiokafka_makes_a_new_assignment_object_at_each_assignment() -> None:
-    """By that the fetching thread tells records of an earlier assignment from those of this one."""
+    """By that the fetching client tells records of an earlier assignment from those of this one."""
     consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
     assert isinstance(consumer._subscription, SubscriptionState)
     assert "assignment" in dir(Subscription)

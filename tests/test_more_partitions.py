@@ -12,7 +12,7 @@ import pytest
 from streamproc.broker.connecting import partitions_of_topics
 from streamproc.broker.link import Link
 from streamproc.broker.topics import admin_client
-from streamproc.entities import TAGGED_POST, TaggedPost
+from streamproc.entities import TaggedPost
 from tests.deployment import Deployment, body
 
 POSTS = 60
@@ -27,7 +27,7 @@ def by_post(records: list[Any]) -> dict[str, list[TaggedPost]]:
     """What was said of each post, without repetitions."""
     found: dict[str, dict[str, TaggedPost]] = {}
     for record in records:
-        tagged = TAGGED_POST.validate_json(record.value)
+        tagged = TaggedPost.from_json(record.value)
         found.setdefault(tagged.post_id, {})[tagged.idempotency_key] = tagged
     return {post: list(said.values()) for post, said in found.items()}
 

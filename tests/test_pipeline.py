@@ -91,6 +91,13 @@ async def test_what_is_no_post_is_a_dead_letter_and_delays_nobody(body: bytes, e
     assert line.counts.dead == {error: 1}
 
 
+async def test_the_letter_of_a_long_text_says_that_all_workers_need_the_higher_limit() -> None:
+    sink, _ = await run([post("x" * 1001)])
+    assert str(sink.letters[0].error) == (
+        "text has 1001 characters, limits.text_chars is 1000: raise it for all workers, then replay"
+    )
+
+
 async def test_a_thousand_looks_do_not_begin_in_one_breath() -> None:
     gate = asyncio.Event()
     eyes = FakeEyes(gate=gate)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamproc.broker.link import Link
 from streamproc.broker.murmur2 import murmur2_all
@@ -108,7 +109,7 @@ async def test_the_oversize_message_is_named_and_the_others_are_delivered(
     await kafka.create("producing-oversize", 2, max_message_bytes=20_000)
     messages = [Outgoing("producing-oversize", b"k%d" % n, b"x" * 300) for n in range(200)]
     for n in (0, 57, 199):
-        messages[n] = messages[n]._replace(value=b"x" * 30_000)
+        messages[n] = replace(messages[n], value=b"x" * 30_000)
     with pytest.raises(RecordTooLarge) as refusal:
         await producer.send(messages)
     assert refusal.value.indices == (0, 57, 199)

@@ -12,7 +12,9 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.message_accumulator import MessageAccumulator
 
+from streamproc import producing
 from streamproc.broker.link import Link
 from streamproc.producing import BatchProducer, Outgoing
 from streamproc.transport import Batch, BatchSchema, Fetching, fetching
@@ -95,3 +97,19 @@ async def test_an_app_ends_although_no_coordinator_answers(
         await app.stop()
     monkeypatch.undo()
     assert await committed(kafka, topic) is None
+
+
+async def test_a_producer_disconnects_although_no_broker_takes_the_rest(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: MessageAccumulator) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(producing, "_GOODBYE_S", 0.1)
+    monkeypatch.setattr(MessageAccumulator, "flush", never)
+    producer = BatchProducer(Link(kafka.bootstrap))
+    await producer.start()
+    client = producer._connected().client
+    async with asyncio.timeout(20):
+        await producer.stop()
+    assert not client._conns

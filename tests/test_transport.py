@@ -12,7 +12,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,10 +24,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.broker.link import Link
+from streamproc.broker.topics import admin_client
 from streamproc.errors import SettingsError
 from streamproc.producing import BatchProducer, Outgoing
 from streamproc.transport import TP, Batch, BatchSchema, Fetching, install
-from streamproc.transport.fetching import FetchingThread
 from tests.apps.batch_app import make_app
 from tests.services.kafka import Kafka
 
@@ -429,25 +428,24 @@ async def test_restarting_the_fetcher_loses_nothing(kafka: Kafka, name: str, tmp
     assert await committed(kafka.bootstrap, name, name, 2) == await ends(kafka.bootstrap, name, 2)
 
 
-def fill_and_wait_for_the_fetch(bootstrap: str, name: str, values: range, thread: FetchingThread) -> None:
-    """Blocks the test's loop, so that the app cannot take what its thread fetches meanwhile."""
-    producing = threading.Thread(target=lambda: asyncio.run(fill(bootstrap, name, values)))
-    producing.start()
-    producing.join()
-    deadline = time.monotonic() + 10
-    while not thread._untaken:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-async def test_a_fetch_that_nobody_took_is_read_again(kafka: Kafka, name: str, tmp_path: Path) -> None:
+async def test_a_fetch_that_nobody_took_is_read_again(
+    kafka: Kafka, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The fetcher stops between the fetch and the delivery, while nothing is committed yet."""
     await kafka.create(name, 1)
     rig = Rig(make_app(kafka.bootstrap, name, tmp_path, Fetching(drain_timeout=0.1)), name)
+
+    async def deliver_nothing(*_: object) -> None:
+        await asyncio.Event().wait()
+
     async with started(rig.app):
-        await until(lambda: rig.app.consumer.progress() and rig.app._fetcher.started)
-        fill_and_wait_for_the_fetch(kafka.bootstrap, name, range(50), rig.app.consumer._thread)
-        await rig.app._stop_fetcher()
+        consumer = rig.app.consumer
+        await until(lambda: consumer.progress() and rig.app._fetcher.started)
+        with monkeypatch.context() as patch:
+            patch.setattr(consumer, "_deliver_all", deliver_nothing)
+            await fill(kafka.bootstrap, name, range(50))
+            await until(lambda: consumer._thread._untaken)
+            await rig.app._stop_fetcher()
         assert rig.batches == []
         await rig.app._fetcher.start()
         await until(lambda: sorted(current(rig)) == list(range(50)))
@@ -602,3 +600,35 @@ def test_an_app_that_would_not_drain_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingsError, match="stream_wait_empty"):
         install(app, Fetching())
+
+
+async def test_who_is_told_to_end_while_it_joins_leaves_the_group_at_once(
+    kafka: Kafka, name: str, tmp_path: Path
+) -> None:
+    """The other member drains meanwhile: until it has, nobody's join is answered."""
+    await kafka.create(name, 1)
+    await kafka.create(f"{name}-copies", 1)
+    await fill(kafka.bootstrap, name, range(50))
+    async with (
+        copies(kafka.bootstrap, f"{name}-copies", 1) as arrived,
+        Worker(kafka.bootstrap, name, tmp_path, "draining", pause=2.0),
+    ):
+        await until(lambda: arrived)
+        rig = Rig(make_app(kafka.bootstrap, name, tmp_path, Fetching(), broker_session_timeout=30.0), name)
+        starting = asyncio.create_task(rig.app.start())
+        client = rig.app.consumer._thread
+        await until(lambda: client.connected and client._ensure_consumer()._coordinator)
+        coordinator = client._ensure_consumer()._coordinator
+        await until(lambda: coordinator._performed_join_prepare and coordinator.member_id)
+        assert len(members(kafka, name)) == 2
+        await rig.app.stop()
+        assert coordinator._performed_join_prepare, "the join was answered before the app was told to end"
+        assert len(members(kafka, name)) == 1
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+
+
+def members(kafka: Kafka, group: str) -> list[Any]:
+    with admin_client(Link(kafka.bootstrap)) as client:
+        found: list[Any] = client.describe_groups([group])[group]["members"]
+        return found

@@ -40,8 +40,10 @@ def murmur2_all(keys: Sequence[bytes]) -> npt.NDArray[np.uint32]:
     mixed ^= mixed >> np.uint32(24)
     mixed *= multiplier
     hashes = np.uint32(0x9747B28C) ^ lengths
+    fewest = int(whole.min(initial=width))
     for column in range(width):
-        hashes = np.where(column < whole, hashes * multiplier ^ mixed[:, column], hashes)
+        more = hashes * multiplier ^ mixed[:, column]
+        hashes = more if column < fewest else np.where(column < whole, more, hashes)
     tail = words[np.arange(len(keys)), np.minimum(whole, width - 1)]
     hashes = np.where(lengths & np.uint32(3), (hashes ^ tail) * multiplier, hashes)
     hashes ^= hashes >> np.uint32(13)

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -88,15 +88,15 @@ def list_(
     **given: str | None,
 ) -> None:
     """The letters, the newest last, and how many there are of each error and state."""
-    from streamproc.cli.letter_printing import listed, print_table, printable, summary
+    from streamproc.cli.letter_printing import listed, print_table, summary, there_are
 
     settings, wanted = settings_from(config, assignments, broker), _filter(state, **given)
     counts: Counter[tuple[str, State]] = Counter()
     newest: list[tuple[float, Place, dict[str, Any]]] = []
-    errors: set[str] = set()
+    found: Counter[tuple[str, State]] = Counter()
 
     def count(letter: StoredLetter, state: State) -> None:
-        errors.add(letter.error or "-")
+        found[letter.error or "-", state] += 1
         if not wanted.takes(letter, state):
             return
         counts[letter.error or "-", state] += 1
@@ -115,8 +115,8 @@ def list_(
     if rows:
         print_table(rows)
     click.echo(summary(counts, len(rows)))
-    if not rows and errors:
-        click.echo(f"letters of other errors or states: {', '.join(map(printable, sorted(errors)))}")
+    if not rows and found:
+        click.echo(there_are(found, given["error"]))
 
 
 async def _read(settings: Settings, take: Callable[[StoredLetter, State], None]) -> None:
@@ -193,6 +193,8 @@ def replay(
     What was replayed once is not sent again, whoever replays. A letter whose post was deleted since is
     dropped. Exits 1 if some could not be sent.
     """
+    from streamproc.cli.letter_printing import there_are
+    from streamproc.cli.replay_printing import commands_to_see, print_report
     from streamproc.deadletters.outbox import ReplayReport
     from streamproc.deadletters.replaying import Wanted
     from streamproc.deadletters.stored import Place
@@ -209,21 +211,31 @@ def replay(
     settings = settings_from(config, assignments, broker)
     wanted = Wanted(_filter(**given), frozenset(map(Place.parse, places)), parked)
     report = ReplayReport()
+    tell = partial(
+        print_report,
+        report,
+        to_see=commands_to_see(places, parked, max_attempts, given),
+        dry_run=dry_run,
+        as_json=as_json,
+    )
     try:
-        asyncio.run(_replay(settings, wanted, rate, dry_run, report))
+        found = asyncio.run(_replay(settings, wanted, rate, dry_run, report))
     except (StreamprocError, KeyboardInterrupt):
         if report.ended:
-            _tell(report, dry_run, as_json)
+            tell()
         raise
-    _tell(report, dry_run, as_json)
+    tell()
     if report.interrupted:
         raise click.Abort
+    if found and any(given.values()) and not (report.ended or report.parked or as_json):
+        click.echo(there_are(found, given["error"]))
     sys.exit(1 if report.not_sent else 0)
 
 
 async def _replay(
     settings: Settings, wanted: Wanted, rate: float | None, dry_run: bool, report: ReplayReport
-) -> None:
+) -> Counter[tuple[str, State]]:
+    """Replay; returns the letters among which was chosen, by error and state."""
     from streamproc.broker.connecting import require_topics
     from streamproc.broker.link import Link
     from streamproc.deadletters.box import LetterBox
@@ -245,6 +257,7 @@ async def _replay(
             )
             _stop_on_signals(replay.stop)
             await replay.run(wanted)
+            return replay.found
 
 
 def _complain(place: Place, reason: str) -> None:
@@ -264,21 +277,6 @@ def _stop_on_signals(stop: Callable[[], None]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop_once)
-
-
-def _tell(report: ReplayReport, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"dry_run": dry_run, **asdict(report)}, indent=2))
-        return
-    parts = [
-        f"{report.replayed} to replay" if dry_run else f"{report.replayed} replayed",
-        f"{report.deleted} {'to drop' if dry_run else 'dropped'}: deleted since" if report.deleted else "",
-        f"{report.not_sent} not sent, they wait on" if report.not_sent else "",
-        f"{report.parked} parked: --parked takes them along" if report.parked else "",
-        f"{report.before} replayed or dropped before" if report.before else "",
-        "nothing was sent: a dry run (`deadletters list --state waiting` shows which)" if dry_run else "",
-    ]
-    click.echo("; ".join(part for part in parts if part))
 
 
 @contextmanager

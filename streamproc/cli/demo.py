@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from streamproc.cli.options import settings_from, settings_options
+from streamproc.counting import counted
 
 
 @click.command("demo")
@@ -69,4 +70,4 @@ def command(
         console.print("ended by Ctrl-C")
         sys.exit(130)
     if unfinished:
-        raise click.ClickException(f"{unfinished} posts did not come out")
+        raise click.ClickException(f"{counted(unfinished, 'post')} did not come out")

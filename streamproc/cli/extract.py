@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamproc.cli.options import file_options, settings_from
+from streamproc.counting import counted
 from streamproc.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def command(
         click.echo(json.dumps(asdict(totals)))
     else:
         click.echo(
-            f"{totals.pictures} pictures: {totals.looked_at} looked at, {totals.done_before} done before, "
-            f"{totals.failed} failed (see {out}/pictures.jsonl)"
+            f"{counted(totals.pictures, 'picture')}: {totals.looked_at} looked at, "
+            f"{totals.done_before} done before, {totals.failed} failed (see {out}/pictures.jsonl)"
         )
     sys.exit(1 if totals.failed else 0)
 
@@ -126,6 +127,6 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
             count += 1
             bar.update(task, advance=1)
             if not console.is_terminal and count % step == 0:
-                click.echo(f"{count} of {total} pictures", err=True)
+                click.echo(f"{count} of {counted(total, 'picture')}", err=True)
 
         yield advance

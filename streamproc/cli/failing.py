@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamproc.errors import InputError, PluginError, SettingsError, StreamprocError
+
+POST_HINT: Final = "`streamproc schema post` says what a post looks like"
+"""Ends what a command with bad lines says."""
 
 
 def root_of(error: BaseException) -> BaseException:

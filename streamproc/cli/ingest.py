@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc.cli.failing import POST_HINT
 from streamproc.cli.options import settings_from, settings_options
+from streamproc.counting import counted
 
 if TYPE_CHECKING:
     from streamproc.feeds.api import BadLine, Feed
@@ -57,6 +59,7 @@ def _command_for(feed: type[Feed[Any]]) -> click.Command:
         click.option(
             "--state",
             type=click.Path(dir_okay=False, path_type=Path),
+            hidden=not feed.resumable(),  # given all the same, it is refused with the reason
             help="File that keeps how far the feed was delivered; the next run goes on from there.",
         ),
     ):
@@ -97,7 +100,7 @@ def _run(
     feed = open_feed(name, options)
     checkpoint = None
     if state is not None:
-        if not feed.resumable:
+        if not feed.resumable():
             raise click.UsageError(
                 f"feed {name} cannot go on from where it stood: leave --state out; what is delivered "
                 "again has the same keys"
@@ -108,9 +111,11 @@ def _run(
             feed = feed.resumed(cursor)
     report = asyncio.run(_ingest(feed, settings, limit, checkpoint))
     click.echo(
-        f"{report.posts} posts and {report.deletions} deletions delivered to {settings.topics.posts}, "
-        f"{report.bad_lines} bad lines"
+        f"{counted(report.posts, 'post')} and {counted(report.deletions, 'deletion')} delivered to "
+        f"{settings.topics.posts}, {counted(report.bad_lines, 'bad line')}"
     )
+    if report.bad_lines:
+        click.echo(POST_HINT, err=True)
     sys.exit(1 if report.bad_lines else 0)
 
 
@@ -119,6 +124,7 @@ async def _ingest(
 ) -> IngestReport:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
     from streamproc.broker.connecting import require_topics
     from streamproc.broker.link import Link
@@ -137,12 +143,11 @@ async def _ingest(
             def tell(report: IngestReport) -> None:
                 nonlocal latest
                 latest = report
-                progress.update(
-                    shown, description=f"{report.delivered} posts, {report.bad_lines} bad lines"
-                )
+                done = f"{counted(report.delivered, 'post')}, {counted(report.bad_lines, 'bad line')}"
+                progress.update(shown, description=done)
 
             def complain(bad: BadLine) -> None:
-                console.print(f"line {bad.line}: {bad.error}", markup=False, highlight=False)
+                console.print(Text(f"line {bad.line}: {bad.error}"), soft_wrap=True)
 
             running = asyncio.create_task(
                 ingest(

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import click
 
+from streamproc.counting import counted
 from streamproc.deadletters.stored import Place, State, StoredLetter, readable
 from streamproc.entities import Revision
 
@@ -95,12 +96,21 @@ def summary(counts: Counter[tuple[str, State]], shown: int) -> str:
     total = sum(counts.values())
     if not total:
         return "no letters"
+    which = "" if shown == total else f", the last {shown} shown (--limit shows more)"
+    return f"{counted(total, 'letter')}{which}: {_by_error(counts)}"
+
+
+def there_are(counts: Counter[tuple[str, State]], error: str | None) -> str:
+    """Which letters there are, for one who asked for others: those of the error, else all."""
+    named = Counter({which: count for which, count in counts.items() if which[0] == error})
+    return f"letters there are: {_by_error(named or counts)}"
+
+
+def _by_error(counts: Counter[tuple[str, State]]) -> str:
     errors: dict[str, list[str]] = {}
     for (error, state), count in sorted(counts.items()):
         errors.setdefault(error, []).append(f"{count} {state.value}")
-    told = "; ".join(f"{printable(error)}: {', '.join(states)}" for error, states in errors.items())
-    which = "" if shown == total else f", the last {shown} shown (--limit shows more)"
-    return f"{total} {'letter' if total == 1 else 'letters'}{which}: {told}"
+    return "; ".join(f"{printable(error)}: {', '.join(states)}" for error, states in errors.items())
 
 
 def print_letter(letter: StoredLetter, state: State, topic: str) -> None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
+from streamproc.cli.failing import POST_HINT
 from streamproc.cli.interrupting import sigterm_as_interrupt
 from streamproc.cli.options import file_options, settings_from
 from streamproc.cli.whole_file import whole_file
+from streamproc.counting import counted
 from streamproc.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -109,11 +111,13 @@ def command(
         if page is not None:
             page.finish(sink.failed)
     if unseen.posts:
-        click.echo(f"{unseen.posts} posts with pictures that could not be seen: {unseen.reason}", err=True)
+        posts = counted(unseen.posts, "post")
+        click.echo(f"{posts} with pictures that could not be seen: {unseen.reason}", err=True)
     if sink.failed:
-        click.echo(
-            f"{sink.failed} lines could not be tagged: see the error objects in the output", err=True
-        )
+        lines, objects = counted(sink.failed, "line"), "object" if sink.failed == 1 else "objects"
+        click.echo(f"{lines} could not be tagged: see the error {objects} in the output", err=True)
+        if sink.malformed:
+            click.echo(POST_HINT, err=True)
         sys.exit(1)
 
 
@@ -197,7 +201,7 @@ async def _chunks(
     from streamproc.feeds.api import BadLine
     from streamproc.feeds.batches import batches
     from streamproc.local import LocalRecord
-    from streamproc.posts import Post
+    from streamproc.posts import Post, to_json
 
     async for items in batches(feed, CHUNK, CHUNK_SECONDS):
         records: list[LocalRecord] = []
@@ -207,7 +211,7 @@ async def _chunks(
                 sink.fail(item.line, item.error, "decode")
                 sink.end(item.line)
             else:
-                value = item.message.model_dump_json(exclude_none=True).encode()
+                value = to_json(item.message)
                 explain = explained > 0 and isinstance(item.message, Post)
                 explained -= explain
                 records.append(LocalRecord(item.line, value, item.visuals or None, explain))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from streamproc.cli.options import settings_from, settings_options
+from streamproc.cycles import search_rarely
 
 if TYPE_CHECKING:
     from streamproc.settings import Settings
@@ -53,7 +54,15 @@ def command(
         "kafka",
     ):
         logging.getLogger(noisy).setLevel(logging.INFO if debug else logging.WARNING)
+    if not debug:
+        logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_no_rebalance)
+    search_rarely()
     asyncio.run(_run(settings_from(config, assignments, broker)))
+
+
+def _is_no_rebalance(record: logging.LogRecord) -> bool:
+    """Not what aiokafka says every two seconds while others join, or what we have is finished for them."""
+    return "because it is rebalancing" not in str(record.msg)
 
 
 async def _run(settings: Settings) -> None:
@@ -70,6 +79,10 @@ async def _run(settings: Settings) -> None:
             )
             logging.shutdown()
             os._exit(128 + number)
+        logging.getLogger("streamproc.worker").info(
+            "stopping: finishing %d posts, for up to %g s; a second signal ends at once",
+            worker.in_flight, settings.limits.drain_s,
+        )  # fmt: skip
         worker.request_stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -48,6 +49,9 @@ class Replay:
         rate: posts a second at most.
         progress: told how far the work is.
         complain: told of each letter that cannot be sent, and why.
+
+    Attributes:
+        found: the letters among which it chose, by error and state.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Replay:
         complain: Callable[[Place, str], None],
     ) -> None:
         self.report = report
+        self.found: Counter[tuple[str, State]] = Counter()
         self._box = box
         self._posts = posts
         self._topics = topics
@@ -98,6 +103,7 @@ class Replay:
         async for letter, state in self._box.letters("choosing letters", part):
             if self._stop.is_set():
                 break
+            self.found[letter.error or "-", state] += 1
             if wanted.names(letter, state) and self._is_due(wanted, state):
                 chosen[letter.place] = _sought(letter)
         return chosen

@@ -17,6 +17,7 @@ from rich.live import Live
 from streamproc.broker.embedded import EmbeddedBroker
 from streamproc.broker.link import Link
 from streamproc.broker.topics import create_topics
+from streamproc.counting import counted
 from streamproc.demo.scene import Scene, WatchedLooker, open_reader, read_into
 from streamproc.demo.table import live_view, print_row, summary
 from streamproc.errors import InputError
@@ -164,7 +165,8 @@ async def _feed(settings: Settings, options: Options, scene: Scene) -> int:
 
         report = await ingest(feed, send, on_bad_line=complain)
     if not report.delivered:
-        raise InputError(f"{options.posts}: no posts in it ({report.bad_lines} lines that are none)")
+        none = counted(report.bad_lines, "line that is none", "lines that are none")
+        raise InputError(f"{options.posts}: no posts in it ({none})")
     return report.delivered
 
 

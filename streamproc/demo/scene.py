@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from streamproc.broker.link import Link
 from streamproc.deadletters.marks import is_mark
 from streamproc.deadletters.stored import StoredLetter
-from streamproc.entities import TAGGED_POST, Revision, TaggedPost
+from streamproc.entities import Revision, TaggedPost
 from streamproc.errors import PostError
 from streamproc.ledger import Record
 from streamproc.posts import Post, parse
@@ -61,7 +61,7 @@ class Scene:
         if record.topic == self.topics.posts:
             self._remember_post(Revision(record.partition, record.offset), record.value)
         elif record.topic == self.topics.entities and record.value:
-            self._end(self._tagged_row(name, TAGGED_POST.validate_json(record.value)))
+            self._end(self._tagged_row(name, TaggedPost.from_json(record.value)))
         elif record.topic == self.topics.deadletters and not is_mark(record):
             letter = StoredLetter.read(record)
             text = (record.value or b"").decode("utf-8", "replace")

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from streamproc.counting import counted
 from streamproc.demo.scene import NO_WRITING, Row, Scene
 from streamproc.telemetry import Counts
 from streamproc.vision.context import NO_EXTRACTOR
@@ -28,8 +29,9 @@ def live_view(scene: Scene, counts: Counts, lag: int, height: int, head: str) ->
     for row in scene.rows[-max(3, (height - 10) * 2 // 5) :]:
         table.add_row(*(_short(cell) for cell in (post_text(row), Text(row.seen, "italic"), missing(row))))
     state = Text.assemble(
-        (f"{counts.finished} posts", "bold"), f"  {scene.rate():.1f} posts/s  lag {lag}  ",
-        f"{counts.entities} entities  {counts.looked} looks  {counts.dead.total()} dead letters",
+        (counted(counts.finished, "post"), "bold"), f"  {scene.rate():.1f} posts/s  lag {lag}  ",
+        f"{counted(counts.entities, 'entity', 'entities')}  {counted(counts.looked, 'look')}  "
+        f"{counted(counts.dead.total(), 'dead letter')}",
     )  # fmt: skip
     return Group(Text(head, style="dim"), state, table)
 
@@ -86,10 +88,12 @@ def summary(
     """How it went, at the end."""
     used = sum(bool(row.seen) and row.seen != NO_WRITING for row in scene.rows)
     lines = [
-        f"{counts.read} messages read: {counts.tagged} tagged, {counts.deleted} deleted, {counts.empty} "
-        f"without text, {counts.skipped.total()} skipped, {counts.dead.total()} dead letters",
-        f"{counts.entities} entities; {counts.looked} posts had their pictures looked at: "
-        f"{extracted} pictures, each once; writing used in {used} posts",
+        f"{counted(counts.read, 'message')} read: {counts.tagged} tagged, {counts.deleted} deleted, "
+        f"{counts.empty} without text, {counts.skipped.total()} skipped, "
+        f"{counted(counts.dead.total(), 'dead letter')}",
+        f"{counted(counts.entities, 'entity', 'entities')}; {counted(counts.looked, 'post')} had their "
+        f"pictures looked at: {counted(extracted, 'picture')}, each once; writing used in "
+        f"{counted(used, 'post')}",
         f"{scene.rate():.1f} posts/s with pictures, lag {lag}",
         *notices,
     ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from streamproc.counting import counted
 from streamproc.explain.card import card
 from streamproc.explain.pictures import Pictures
 from streamproc.html.frame import END, as_bytes, opening
@@ -55,7 +56,7 @@ class ExplainPage:
         if self._shown < self._tagged:
             facts.append("--explain-limit shows more")
         if failed:
-            facts.append(f"{failed} lines could not be tagged: see the output")
+            facts.append(f"{counted(failed, 'line')} could not be tagged: see the output")
         self._put(element("footer", {}, element("p", {}, "; ".join(facts) + ".")))
         self._put(element("script", {}, self._script))
         self._put(END)

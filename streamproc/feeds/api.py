@@ -85,10 +85,10 @@ class Feed(ABC, Generic[ConfigT]):
             InputError: the feed cannot be read at all, or not any further.
         """
 
-    @property
-    def resumable(self) -> bool:
-        """Whether the feed can start again at a cursor: whether its class has a `resumed` of its own."""
-        return type(self).resumed is not Feed.resumed
+    @classmethod
+    def resumable(cls) -> bool:
+        """Whether such a feed can start again at a cursor: whether its class has a `resumed` of its own."""
+        return cls.resumed is not Feed.resumed
 
     def resumed(self, cursor: str) -> Feed[ConfigT]:
         """The same feed, starting again at the `cursor` of an item that was delivered.

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from streamproc.errors import MalformedPost, UnsupportedSchemaVersion
 from streamproc.feeds.api import BadLine, FeedItem, Item
 from streamproc.feeds.lines import Line
-from streamproc.posts import Post, parse
+from streamproc.posts import Post, checked, parse
 from streamproc.repeated_keys import repeated_key
 from streamproc.vision.visuals import Captions, Seen
 
@@ -194,13 +194,9 @@ def _whole(line: Line) -> Line:
 
 
 def _post(name: str | None, tokens: Sequence[str], number: int) -> Post:
-    text = " ".join(tokens)
-    if "\x00" in text:
-        raise MalformedPost("tokens: hold a NUL character; expected text that stores can keep")
-    try:
-        return Post(platform=PLATFORM, id=name or f"line-{number}", text=text)
-    except ValidationError as error:
-        raise MalformedPost(_explain(error)) from None
+    post = Post(platform=PLATFORM, id=name or f"line-{number}", text=" ".join(tokens))
+    checked(post)  # what stands in a file may be no id, or no text
+    return post
 
 
 def _explain(error: ValidationError) -> str:

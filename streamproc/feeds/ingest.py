@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from streamproc.errors import MalformedPost
+from msgspec.structs import replace
+
+from streamproc.errors import MalformedPost, UnsupportedSchemaVersion
 from streamproc.feeds.api import BadLine, Feed, FeedItem
 from streamproc.feeds.batches import batches
 from streamproc.feeds.checkpoint import Checkpoint
-from streamproc.posts import Deletion, Post, Source
+from streamproc.posts import Deletion, Source, checked, to_json
 
 BATCH_POSTS: Final = 500
 BATCH_SECONDS: Final = 0.5
@@ -85,13 +87,21 @@ async def ingest(
 async def _deliver(
     items: Sequence[FeedItem], feed: str, send: Sender, report: IngestReport, checkpoint: Checkpoint | None
 ) -> list[BadLine]:
-    """Deliver and move the checkpoint; returns what is too large to be delivered."""
+    """Deliver and move the checkpoint; returns what cannot be delivered."""
     if not items:
         return []
+    bad: list[BadLine] = []
+    sent: list[FeedItem] = []
+    messages: list[tuple[bytes, bytes]] = []
     now = datetime.now(UTC)
-    messages = [_serialise(item, feed, now) for item in items]
-    refused = set(await send(messages))
-    delivered = [item for index, item in enumerate(items) if index not in refused]
+    for item in items:
+        try:
+            messages.append(_serialise(item, feed, now))
+            sent.append(item)
+        except (MalformedPost, UnsupportedSchemaVersion) as error:
+            bad.append(BadLine(item.line, error, item.raw))
+    refused = set(await send(messages)) if messages else set()
+    delivered = [item for index, item in enumerate(sent) if index not in refused]
     deletions = sum(isinstance(item.message, Deletion) for item in delivered)
     report.deletions += deletions
     report.posts += len(delivered) - deletions
@@ -101,7 +111,7 @@ async def _deliver(
         report.cursor = cursor
         if checkpoint is not None:
             await asyncio.to_thread(checkpoint.save, cursor)
-    return [_too_large(items[index], len(messages[index][1])) for index in sorted(refused)]
+    return bad + [_too_large(sent[index], len(messages[index][1])) for index in sorted(refused)]
 
 
 def _too_large(item: FeedItem, size: int) -> BadLine:
@@ -111,9 +121,9 @@ def _too_large(item: FeedItem, size: int) -> BadLine:
 
 def _serialise(item: FeedItem, feed: str, now: datetime) -> tuple[bytes, bytes]:
     """Key and value as the `posts` topic has them. A source that the post names already stays."""
-    message: Post | Deletion = item.message
+    message = checked(item.message)
     stamps: dict[str, Any] = {"ingested_at": now}
     if message.source is None:
         stamps["source"] = Source(feed=feed, cursor=item.cursor)
-    stamped = message.model_copy(update=stamps)
-    return stamped.key.encode(), stamped.model_dump_json(exclude_none=True).encode()
+    stamped = replace(message, **stamps)
+    return stamped.key.encode(), to_json(stamped)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 
+from msgspec import Struct, field
 from pydantic import BaseModel, ConfigDict
 
 from streamproc.entities import Entity
@@ -33,8 +34,7 @@ class Need(StrEnum):
     OPTIONAL = "optional"
 
 
-@dataclass(frozen=True, slots=True)
-class FusionInput:
+class FusionInput(Struct, frozen=True, gc=False):
     """One post as a model sees it.
 
     `visuals` has an entry for each modality that the model names, `Seen` or `Missing`.
@@ -82,8 +82,7 @@ class Explanation:
     weights: Mapping[str, Weights]
 
 
-@dataclass(frozen=True, slots=True)
-class Tagging:
+class Tagging(Struct, frozen=True, gc=False):
     """What a model says of one post.
 
     Attributes:

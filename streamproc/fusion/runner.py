@@ -23,6 +23,8 @@ CLOSE_S: Final = 2.0
 """How long a model may take to close before it is left behind."""
 
 _SEQUENCES: Final = (tuple, list)
+_NUMBERS: Final = (float, int)
+_FLOAT: Final = frozenset({float})
 _TYPE_CHARS: Final = 100
 _TOLD_CHARS: Final = 2_000
 """Of a plugin's own error, in ours."""
@@ -115,7 +117,7 @@ def _failed(name: str, error: BaseException) -> PluginFailed:
 
 
 def checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
-    """The tagging, or what breaks the contract in it.
+    """The tagging, of plain values that nobody else holds; or what breaks the contract in it.
 
     Args:
         name: the plugin's name, for the error.
@@ -123,20 +125,61 @@ def checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
         tagging: what the plugin said of it, of any type.
     """
     try:
-        fault = _fault(post, tagging)
+        if not isinstance(tagging, Tagging):
+            fault: str | None = f"expected a Tagging, got {type(tagging).__name__}"
+        elif type(tagging.entities) not in _SEQUENCES or type(tagging.confidence) not in _SEQUENCES:
+            fault = "expected entities and confidence as tuples"
+        else:
+            tagging = tagging if _is_plain(tagging) else _plain(tagging)
+            fault = _fault(post, tagging)
     except Exception as error:  # noqa: BLE001 - fields that are not what they are declared to be
         fault = f"its tagging is malformed: {type(error).__name__}: {error}"
     return tagging if fault is None else PluginFailed(f"plugin {name!r}: {fault}")
 
 
+def _is_plain(tagging: Tagging) -> bool:
+    """Whether it can be published as it is. Tuples: what is a list now may change later."""
+    return (
+        type(tagging) is Tagging
+        and type(tagging.entities) is tuple
+        and type(tagging.confidence) is tuple
+        and type(tagging.uncertainty) is float
+        and all(
+            type(e) is Entity and type(e.text) is str and type(e.type) is str and type(e.score) is float
+            for e in tagging.entities
+        )
+        and _FLOAT.issuperset(map(type, tagging.confidence))
+    )
+
+
+def _plain(tagging: Tagging) -> Tagging:
+    """The same of Python's own types: plugins may give numpy's numbers and strings, and types of theirs."""
+    return Tagging(
+        tuple(map(_plain_entity, tagging.entities)),
+        tuple(map(_number, tagging.confidence)),
+        _number(tagging.uncertainty),
+        tagging.explanation,
+    )
+
+
+def _plain_entity(entity: Entity) -> Entity:
+    if not isinstance(entity, Entity):
+        return entity
+    return Entity(_text(entity.text), _text(entity.type), entity.start, entity.end, _number(entity.score))
+
+
+def _text(value: str) -> str:
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+def _number(value: float) -> float:
+    return float(value) if isinstance(value, _NUMBERS) and type(value) is not bool else value
+
+
 def _fault(post: FusionInput, tagging: Tagging) -> str | None:
-    """What is wrong: no tagging, wrong offsets, no probabilities, a malformed explanation."""
-    if not isinstance(tagging, Tagging):
-        return f"expected a Tagging, got {type(tagging).__name__}"
+    """What is wrong: wrong offsets, no probabilities, a malformed explanation."""
     if not _is_probability(tagging.uncertainty):
         return f"uncertainty {tagging.uncertainty!r} is no number from 0 to 1"
-    if type(tagging.entities) not in _SEQUENCES or type(tagging.confidence) not in _SEQUENCES:
-        return "expected entities and confidence as tuples"
     if not all(map(_is_probability, tagging.confidence)):
         return "confidence: expected numbers from 0 to 1"
     text, end = post.text, 0
@@ -166,7 +209,4 @@ def _entity_fault(text: str, end: int, entity: Entity) -> str | None:
 
 
 def _is_probability(value: object) -> bool:
-    """Whether it is one of Python's own numbers, from 0 to 1: numpy's are not written to JSON."""
-    return (
-        isinstance(value, float | int) and value is not True and value is not False and 0.0 <= value <= 1.0
-    )
+    return type(value) is float and 0.0 <= value <= 1.0

@@ -24,6 +24,8 @@ class State(StrEnum):
     """Posts wait, on purpose, and it goes on by itself."""
     STUCK = "stuck"
     """There is work, and nothing ends."""
+    STOPPING = "stopping"
+    """Told to end: finishes what was started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ EVERY_S: Final = 2.0
 ANSWER_S: Final = 5.0
 """How long the broker may take to say how much there is to read."""
 
+_STOPPING: Final = Health(State.STOPPING, "finishing what was started", 0.0)
 _STARTING: Final = Health(State.STARTING, "loading models and connecting", 0.0)
 
 
@@ -66,6 +67,10 @@ class Watching:
                 self.health = self._watchdog.observe(self.sample)
                 self._tell(before)
             await asyncio.sleep(self._every_s)
+
+    def stops(self) -> None:
+        """The worker was told to end; nobody watches any more."""
+        self.health = _STOPPING
 
     def counts(self) -> Counts:
         """What the pipeline counted."""

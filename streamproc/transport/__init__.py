@@ -28,6 +28,7 @@ from streamproc.errors import SettingsError
 from streamproc.ledger import Batch, Record
 from streamproc.transport.batches import BatchSchema, Fetching, Progress
 from streamproc.transport.consumer import BatchConsumer
+from streamproc.transport.records import fetch_structs
 
 __all__ = [
     "TP",
@@ -72,4 +73,5 @@ def install(app: Any, fetching: Fetching) -> None:
             "Faust's stream_wait_empty is False, expected True: a rebalance has to wait for started batches"
         )
     escape_header_names()
+    fetch_structs()
     app.transport = BatchTransport(app.conf.broker_consumer, app, fetching)

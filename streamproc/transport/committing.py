@@ -19,13 +19,13 @@ from faust.types import TP
 
 from streamproc.ledger import PartitionLedger
 from streamproc.transport.batches import BatchMessage, BatchSchema, Fetching, HandedBatch
-from streamproc.transport.fetching import FetchingThread
+from streamproc.transport.fetching import FetchingClient
 
 
 class LedgerConsumer(driver.Consumer):  # type: ignore[misc]  # Faust carries no types
     """Faust's aiokafka consumer with a ledger for each partition fed in batches."""
 
-    _thread: FetchingThread
+    _thread: FetchingClient
     _n_acked: int
 
     def __init__(self, *args: Any, fetching: Fetching, **kwargs: Any) -> None:

@@ -14,7 +14,8 @@ from streamproc.errors import BrokerError
 from streamproc.ledger import PartitionLedger, Record
 from streamproc.transport.batches import BatchMessage, HandedBatch, Progress
 from streamproc.transport.committing import LedgerConsumer
-from streamproc.transport.fetching import Fetched, FetchingThread, Standing
+from streamproc.transport.fetching import Fetched, FetchingClient, Standing
+from streamproc.transport.on_loop import TaskWorker
 
 
 class BatchConsumer(LedgerConsumer):
@@ -24,8 +25,10 @@ class BatchConsumer(LedgerConsumer):
         self.waiting_for: str | None = None
         super().__init__(*args, **kwargs)
 
-    def _new_consumer_thread(self) -> FetchingThread:
-        return FetchingThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> FetchingClient:
+        return FetchingClient(
+            self, loop=self.loop, thread_loop=self.loop, Worker=TaskWorker, beacon=self.beacon
+        )
 
     # -- for the application ------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The thread that talks to Kafka for the batch transport: Faust's, made to lose no fetched record.
+"""The client that talks to Kafka for the batch transport: Faust's, made to lose no fetched record.
 
 aiokafka moves its position when it hands out records. Faust throws such records away when its
 fetcher is cancelled or its flow is stopped at that moment, and then seeks to the committed
@@ -18,6 +18,7 @@ from faust.types import TP
 
 from streamproc.ledger import Record
 from streamproc.transport.committed import check_answers
+from streamproc.transport.leaving import abandon, leave_join
 
 ANSWER_S: Final = 5.0
 """How long Kafka may take for an answer; aiokafka itself waits for a coordinator without end."""
@@ -43,8 +44,8 @@ class Standing(NamedTuple):
     unread: int
 
 
-class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust carries no types
-    """Faust's consumer thread, which remembers what it handed out.
+class FetchingClient(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust carries no types
+    """What Faust calls its consumer thread, on the worker's own loop; it remembers what it handed out.
 
     Attributes:
         max_records: how many records a fetch hands out at most.
@@ -59,13 +60,48 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
         # `_assignment` only. aiokafka makes a new assignment object at each rebalance.
         self._untaken: dict[TP, int] = {}
         self._assignment: object = None
-        # Made on first use: it belongs to this thread's loop, which does not run yet.
-        self._fetch_lock: asyncio.Lock | None = None
+        self._fetch_lock = asyncio.Lock()
 
     async def on_start(self) -> None:
         """Start aiokafka's consumer."""
         await super().on_start()
         check_answers(self._ensure_consumer()._coordinator)
+
+    async def stop(self) -> None:
+        """Stop, and wait until aiokafka's consumer has left."""
+        await super().stop()
+        if self._thread is not None:
+            await self._thread.ended()
+
+    def close(self) -> None:
+        """Faust cuts the connection where a stop meets a rebalance: the group would not hear of it."""
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group, in bounded time."""
+        consumer = self._consumer
+        if consumer is None or consumer._coordinator is None:
+            await super().on_thread_stop()  # it never got as far as a group
+            return
+        leaving = asyncio.create_task(leave_join(consumer))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await super().on_thread_stop()
+        except TimeoutError:
+            self.log.warning(
+                "Kafka does not answer within %g s: left its group without a word, which others notice "
+                "after the session timeout",
+                ANSWER_S,
+            )
+            await abandon(consumer)
+        finally:
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+
+    async def _gather_remaining_tasks(self) -> None:
+        """The loop's other tasks are not ours to cancel."""
+
+    async def _keepalive2(self) -> None:
+        """There is no thread to be kept alive."""
 
     def take(self, fetched: Fetched, tp: TP) -> bool:
         """Take records over. False when they are void: a rebalance or a seek came in between."""
@@ -102,7 +138,6 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
         max_records: int | None = None,
     ) -> Mapping[TP, Any]:
         # A cancelled fetcher leaves its fetch running here while the next one starts: one at a time.
-        self._fetch_lock = self._fetch_lock or asyncio.Lock()
         async with self._fetch_lock:
             if not self.consumer.flow_active:
                 return {}
@@ -177,16 +212,21 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
         unread = [max(0, end - await consumer.position(tp)) for tp, end in ends.items()]
         return Standing(len(assigned), sum(unread))
 
-    # Who waits in this thread for a broker that is away holds up all calls that come behind: also the
+    # Who waits here for a broker that is away holds up all calls that come behind: also the
     # last ones, so that a worker that has given up would not end before the broker is back.
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        committing = asyncio.ensure_future(super()._commit(offsets))
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return bool(await super()._commit(offsets))
-        except TimeoutError:
-            self.log.warning("Kafka does not confirm a commit within %g s: to be made again", ANSWER_S)
-            return False
+            # Not cancelled: aiokafka goes on with what it has sent, and would tell nobody how that ends.
+            await asyncio.wait([committing], timeout=ANSWER_S)
+        finally:
+            if not committing.done():
+                committing.add_done_callback(_forget)
+        if committing.done():
+            return bool(committing.result())
+        self.log.warning("Kafka does not confirm a commit within %g s: to be made again", ANSWER_S)
+        return False
 
     async def check_group(self) -> None:
         """Raise the error that ended or holds up the coordinator, if there is one."""
@@ -208,3 +248,9 @@ class FetchingThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
     async def _keep_membership(self) -> None:
         with self._ensure_consumer()._subscription.fetch_context():
             pass
+
+
+def _forget(task: asyncio.Future[bool]) -> None:
+    """Nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import exp
 from pathlib import Path
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from streamproc.fusion.api import (
     Explanation,

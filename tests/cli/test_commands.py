@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from streamproc.cli.main import BUILT_IN
-from streamproc.entities import TAGGED_POST
+from streamproc.entities import TaggedPost
 from streamproc.local import OrderedSink
 from tests.services.triton import Triton
 
@@ -97,7 +97,7 @@ def test_tag_writes_one_object_a_line_in_input_order_and_exits_1_for_a_bad_line(
     done = streamproc("tag", str(file), "--plugin", "capitals")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1
-    tagged = TAGGED_POST.validate_json(done.stdout.splitlines()[0])
+    tagged = TaggedPost.from_json(done.stdout.splitlines()[0])
     assert [entity.text for entity in tagged.entities] == ["Ada", "Grace", "Berlin"]
     assert (lines[1]["line"], lines[1]["error"]["type"], lines[1]["error"]["stage"]) == (
         2,
@@ -107,6 +107,27 @@ def test_tag_writes_one_object_a_line_in_input_order_and_exits_1_for_a_bad_line(
     assert lines[2]["op"] == "delete"
     assert lines[3]["line"] == 5
     assert lines[4]["skipped"] == "empty text"
+
+
+@pytest.mark.parametrize(
+    ("posts", "setting", "told"),
+    [
+        (
+            b"not json\n[]\n", "limits.text_chars=99",
+            ["2 lines could not be tagged: see the error objects in the output",
+             "`streamproc schema post` says what a post looks like"],
+        ),
+        (
+            POSTS.splitlines()[0], "limits.text_chars=3",
+            ["1 line could not be tagged: see the error object in the output"],
+        ),
+    ],
+)  # fmt: skip
+def test_tag_ends_with_how_many_lines_failed_and_names_the_schema_where_they_are_no_posts(
+    posts: bytes, setting: str, told: list[str]
+) -> None:
+    done = streamproc("tag", "-", "--plugin", "capitals", "--set", setting, stdin=posts)
+    assert (done.returncode, done.stderr.decode().splitlines()[-len(told) :]) == (1, told)
 
 
 def test_tag_reads_standard_input_and_writes_a_file_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -220,6 +241,9 @@ def test_tag_says_how_many_pictures_could_not_be_seen(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stderr.startswith(b"3 posts with pictures that could not be seen: fetch refused: file: ")
     assert b"could not be seen" not in streamproc("tag", str(file), "--look", "never").stderr
+    file.write_text(json.dumps(posts[0]))
+    one = streamproc("tag", str(file), "--look", "always")
+    assert one.stderr.startswith(b"1 post with pictures that could not be seen: ")
 
 
 def test_doctor_says_what_is_missing_and_what_to_do() -> None:

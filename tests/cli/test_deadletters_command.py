@@ -94,8 +94,24 @@ def test_no_letters_is_said(office: Office) -> None:
 
 def test_a_filter_that_no_letter_passes_says_which_errors_there_are(office: Office) -> None:
     office.bury(letter(1, error=MalformedPost("no")), letter(2))
-    assert office.run("list", "--error", "PluginFaild") == Ended(
-        0, "no letters\nletters of other errors or states: MalformedPost, PluginFailed\n", ""
+    there = "letters there are: MalformedPost: 1 waiting; PluginFailed: 1 waiting\n"
+    assert office.run("list", "--error", "PluginFaild") == Ended(0, f"no letters\n{there}", "")
+    assert office.run("replay", "--error", "PluginFaild") == Ended(0, f"0 replayed\n{there}", "")
+    assert office.run("replay", "--error", "PluginFaild", "--dry-run") == Ended(
+        0, f"0 to replay; nothing was sent: a dry run\n{there}", ""
+    )
+    assert office.run("replay", "--error", "PluginFaild", "--json").json["replayed"] == 0
+
+
+def test_an_error_without_letters_of_a_state_says_which_states_its_letters_have(office: Office) -> None:
+    office.bury(letter(1, error=MalformedPost("no")), letter(2), letter(3), letter(4, attempts=9))
+    office.run("replay", "--error", "PluginFailed")
+    there = "letters there are: PluginFailed: 1 parked, 2 replayed\n"
+    asked = ("--error", "PluginFailed")
+    assert office.run("list", *asked, "--state", "waiting").out == f"no letters\n{there}"
+    assert office.run("replay", *asked, "--key", "test:2").out == f"0 replayed\n{there}"
+    assert office.run("list", "--state", "deleted").out == (
+        "no letters\nletters there are: MalformedPost: 1 waiting; PluginFailed: 1 parked, 2 replayed\n"
     )
 
 

@@ -112,4 +112,4 @@ def test_a_file_without_posts_is_told(tmp_path: Path) -> None:
     posts.write_text("nothing\n")
     done = demo("--posts", str(posts), "--plugin", "capitals")
     assert done.returncode == 2
-    assert "no posts in it (1 lines that are none)" in done.stderr
+    assert "no posts in it (1 line that is none)" in done.stderr

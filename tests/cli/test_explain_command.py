@@ -65,7 +65,7 @@ def test_lines_that_cannot_be_tagged_are_counted_on_the_page(tmp_path: Path) -> 
     )
     assert done.returncode == 1
     assert titles(page) == ["test:1"]
-    assert "1 lines could not be tagged" in page.read_text("utf-8")
+    assert "1 line could not be tagged" in page.read_text("utf-8")
 
 
 def test_there_is_no_page_where_the_command_fails(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import pytest
 
 from streamproc.cli import main
-from streamproc.entities import TAGGED_POST, TaggedPost
+from streamproc.entities import TaggedPost
 from tests.services.kafka import Kafka
 from tests.test_worker import Deployment
 
@@ -168,7 +168,7 @@ def test_the_printed_commands_check_test_and_use_the_installed_plugin(made: Made
     assert "FAIL" not in checked.stdout
     assert "no entity" not in checked.stdout, "the suite's posts hold names that it finds"
     assert tested.returncode == 0, tested.stdout
-    post = TAGGED_POST.validate_json(tagged.stdout)
+    post = TaggedPost.from_json(tagged.stdout)
     assert [(e.text, e.type, e.start, e.end) for e in post.entities] == [("Paris", "LOC", 0, 5)]
     assert post.plugin.name == NAME
     assert post.uncertainty == pytest.approx(0.3)
@@ -203,7 +203,7 @@ def test_its_settings_are_checked_and_name_a_list_of_the_users_own(made: Made, t
     (tmp_path / "posts.jsonl").write_text('{"platform": "x", "id": "1", "text": "Harbour City or paris?"}')
     settings.write_text(text % 'ignore_case = true, names = { "Paris" = "LOC" }')
     done = run(*tag, str(settings), cwd=tmp_path, site=made.site)
-    post = TAGGED_POST.validate_json(done.stdout)
+    post = TaggedPost.from_json(done.stdout)
     assert [entity.text for entity in post.entities] == ["Harbour City", "paris"]
     assert (post.plugin.model, len(post.plugin.model_version or "")) == ("list", 12)
     settings.write_text(text % "ignore_caes = true")
@@ -247,7 +247,7 @@ async def test_a_running_worker_tags_posts_with_it_as_primary_and_as_shadow(stre
 
 
 def _read(record: Any) -> TaggedPost:
-    return TAGGED_POST.validate_json(record.value)
+    return TaggedPost.from_json(record.value)
 
 
 def test_the_wheel_of_streamproc_carries_the_template(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -30,6 +31,19 @@ from tests.services.kafka import Kafka
 @pytest.fixture
 def office(kafka: Kafka) -> Office:
     return Office(kafka)
+
+
+@pytest.fixture(scope="module")
+def mixed_office(kafka: Kafka) -> Office:
+    """Four letters in one partition that differ in stage, key and attempts; nothing is sent from here."""
+    office = Office(kafka, partitions=1)
+    office.bury(
+        letter(0, stage="look"),
+        letter(1, key=b"test:a b", body=None),
+        letter(2, attempts=7),
+        letter(3, attempts=5),
+    )
+    return office
 
 
 def keys(office: Office) -> list[str]:
@@ -113,11 +127,36 @@ def test_a_dry_run_says_the_same_and_sends_nothing(office: Office) -> None:
     told = office.run("replay", "--dry-run")
     assert told.out == (
         "1 to replay; 1 to drop: deleted since; 1 parked: --parked takes them along; "
-        "nothing was sent: a dry run (`deadletters list --state waiting` shows which)\n"
+        "nothing was sent: a dry run (to see which: `streamproc deadletters list --state waiting`)\n"
     )
     assert (len(office.read(office.dead)), len(office.sent())) == (before, 2)
     real = office.run("replay", "--json").json
     assert (real["replayed"], real["deleted"], real["parked"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "chosen"),
+    [
+        (["0:1"], {"0:1"}),
+        (["0:3", "0:0", "0:3"], {"0:0", "0:3"}),
+        (["--error", "PluginFailed", "--key", "test:a b"], {"0:1"}),
+        (["--stage", "look"], {"0:0"}),
+        (["--parked", "--stage", "fuse"], {"0:1", "0:2", "0:3"}),
+        (["--max-attempts", "5"], {"0:0", "0:1", "0:3"}),
+    ],
+)  # fmt: skip
+def test_a_dry_run_names_commands_that_show_the_letters_it_counted(
+    mixed_office: Office, arguments: list[str], chosen: set[str]
+) -> None:
+    told = mixed_office.run("replay", "--dry-run", *arguments).out
+    assert int(told.split()[0]) == len(chosen)
+    shown = set()
+    for command in told.split("`")[1::2]:
+        program, group, name, *rest = shlex.split(command)
+        assert (program, group) == ("streamproc", "deadletters")
+        found = mixed_office.run(name, *rest, "--json").json
+        shown |= {letter["letter"] for letter in found.get("letters", [found])}
+    assert shown == chosen
 
 
 # -- letters that cannot be sent ----------------------------------------------------------------

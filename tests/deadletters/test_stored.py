@@ -93,7 +93,9 @@ def test_a_replayed_post_goes_on_with_its_revision_and_its_attempts() -> None:
         ("trace", b"abc"),
         ("trace", b"def"),
     ]
-    job = Job(OneMessage([Message(headers=tuple(headers), topic="posts", partition=0, offset=900)]), 0, 0.0)
+    job = Job.of(
+        OneMessage([Message(headers=tuple(headers), topic="posts", partition=0, offset=900)]), 0, 0.0
+    )
     assert (job.revision, job.attempts) == (Revision(1, 3), 3)
 
 

@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from streamproc.broker.link import Link
 from streamproc.entities import Entity, PluginInfo, Revision, TaggedPost
 from streamproc.producing import BatchProducer, Outgoing
@@ -83,6 +85,19 @@ def test_a_null_alone_removes_its_row_and_one_behind_an_old_delete_does_not(kafk
     newer = keyed(tagged(2, Revision(0, 9), "create"))
     asyncio.run(send(kafka, [keyed(tagged(1, Revision(0, 1), "create")), null, *again, newer, *again]))
     assert {name: row["revision"]["offset"] for name, row in shown(kafka, topic).items()} == {"2": 9}
+
+
+@pytest.mark.parametrize("value", [body(1), b"no post", b"[]", b"\xff\xfe"])
+def test_a_topic_of_other_messages_is_named_in_one_line(kafka: Kafka, value: bytes) -> None:
+    topic = kafka.create_topic(f"others-{uuid4().hex[:8]}")
+    asyncio.run(send(kafka, [Outgoing(topic, b"test:1", value)]))
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), "--broker", kafka.bootstrap, "--topic", topic],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: topic {topic} holds no tagged posts")
 
 
 async def test_what_a_worker_publishes_becomes_rows(deploy: Callable[..., Deployment]) -> None:

@@ -6,11 +6,12 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
 import pytest
+from msgspec import convert
+from msgspec.structs import replace
 
 from streamproc.entities import Entity, PluginInfo, Revision, Timings
 from streamproc.explain.page import ExplainPage
@@ -36,7 +37,7 @@ def output(
     asked: bool = True,
     **fields: object,
 ) -> Output:
-    post = Post.model_validate({"platform": "test", "id": "1", "text": text, **fields})
+    post = convert({"platform": "test", "id": "1", "text": text, **fields}, Post)
     shown = dict(visuals or {})
     tagged = tagged_post(post, tagging, PLUGIN, shown, Revision(0, 1), Timings())
     return Output(tagged, post.key, False, 1, tagging, Evidence(post, shown) if asked else None)

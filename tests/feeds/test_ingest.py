@@ -211,3 +211,20 @@ def test_the_state_of_another_feed_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
         Checkpoint(tmp_path / "missing" / "state", "listed").save("1")
+
+
+async def test_a_feed_that_gives_something_else_costs_that_item_alone(tmp_path: Path) -> None:
+    wrong = [
+        FeedItem(Post(platform="test", id=5, text="t"), 2, b"", cursor="2"),
+        FeedItem(None, 3, b"", cursor="3"),
+    ]  # type: ignore[arg-type]
+    bad: list[BadLine] = []
+    sent, checkpoint = Sent(), Checkpoint(tmp_path / "state.json", "listed")
+    report = await ingest(
+        Listed(item(1, "1"), *wrong, item(4, "4")), sent, on_bad_line=bad.append, checkpoint=checkpoint
+    )
+    assert (report.posts, report.bad_lines, report.cursor) == (2, 2, "4")
+    assert [(line.line, str(line.error)) for line in bad] == [
+        (2, "id: Expected `str`, got `int`"),
+        (3, "post: Expected `object`, got `null`"),
+    ]

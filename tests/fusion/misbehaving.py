@@ -14,13 +14,13 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
-from streamproc.fusion.api import Entity, FusionInput, FusionModel, FusionPlugin, Need, Tagging
+from streamproc.fusion.api import Entity, Explanation, FusionInput, FusionModel, FusionPlugin, Need, Tagging
 from streamproc.fusion.capitals import CapitalsConfig, CapitalsModel
 
 MEGABYTE = 1024 * 1024
@@ -67,9 +67,9 @@ class MisbehavingModel(FusionModel):
                 case "short":
                     taggings.pop()
                 case "stranger":
-                    taggings[index] = OwnTagging((), (), 0.0)
+                    taggings[index] = Tagging((), (), 0.0, OwnExplanation((), {}))
                 case "lambda":
-                    taggings[index] = UnpicklableTagging((), (), 0.0)
+                    taggings[index] = Tagging((), (), 0.0, UnpicklableExplanation((), {}))
                 case _:
                     die(word, rest)
         return taggings
@@ -79,12 +79,11 @@ class MisbehavingModel(FusionModel):
             Path(self._config.closed).touch()
 
 
-@dataclass(frozen=True, slots=True)
-class OwnTagging(Tagging):
+class OwnExplanation(Explanation):
     """A type that the worker does not know."""
 
 
-class UnpicklableTagging(Tagging):
+class UnpicklableExplanation(Explanation):
     """Cannot leave its process."""
 
     def __reduce__(self) -> str:

@@ -1,9 +1,9 @@
 """Explanations are asked for, checked at the plugin's border, and change nothing in the tags."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from streamproc.errors import PluginFailed
 from streamproc.fusion.api import Explanation, FusionInput, FusionModel, Tagging, Weights

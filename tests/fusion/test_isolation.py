@@ -54,7 +54,7 @@ async def test_what_only_fails_within_the_process_does_not_cost_the_process() ->
             "raise": "plugin 'bad' raised ValueError: told to",
             "sys.exit": "plugin 'bad' raised SystemExit: 3",
             "short": "plugin 'bad' raised ValueError: 0 taggings for 1 posts",
-            "stranger": "plugin 'bad' gave what cannot be read: a misbehaving.OwnTagging stays",
+            "stranger": "plugin 'bad' gave what cannot be read: a misbehaving.OwnExplanation stays",
             "lambda": "plugin 'bad' gave results that cannot leave its process: RuntimeError('stays here')",
         }
         for text, reason in reasons.items():

@@ -13,6 +13,7 @@ from streamproc.errors import PluginFailed
 from streamproc.fusion.api import FusionInput, FusionModel, Tagging
 from streamproc.fusion.runner import ThreadRunner, tag_safely
 from streamproc.testing import FakeModel
+from tests.fusion.odd_types import MoreTagging, Number, OwnEntity, Text
 
 
 class Broken(FusionModel):
@@ -56,6 +57,8 @@ def tagging(*entities: Entity) -> Tagging:
         ([tagging(Entity("Ada", "PER", 0, 3, True))], "expected a score"),
         ([tagging(Entity("Ada", "P" * 101, 0, 3, 1.0))], "of up to 100 characters"),
         ([Tagging((), (), True)], "uncertainty True"),
+        ([tagging(Entity("Ada", "PER", 0, 3, Number(0.5)))], "expected a score"),
+        ([Tagging((), (Number(0.5),), 0.0)], "confidence"),
     ],
 )
 def test_a_tagging_that_breaks_the_contract_is_a_failure_that_says_how(
@@ -139,3 +142,32 @@ async def test_a_plugin_that_does_not_return_does_not_keep_the_process() -> None
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
     async with asyncio.timeout(60):
         assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Tagging((Entity(Text("Ada"), Text("PER"), 0, 3, 0.5),), (0.5,), 0.25),
+        Tagging((Entity(np.str_("Ada"), np.str_("PER"), 0, 3, np.float64(0.5)),), (np.float64(0.5),), 0.25),
+        Tagging((OwnEntity("Ada", "PER", 0, 3, 0.5, object()),), (0.5,), 0.25),
+        MoreTagging((Entity("Ada", "PER", 0, 3, 0.5),), (0.5,), 0.25, None, object()),
+        Tagging([Entity("Ada", "PER", 0, 3, 0.5)], [0.5], 0.25),  # type: ignore[arg-type]
+    ],
+    ids=["strings", "numpy", "entity", "tagging", "lists"],
+)
+def test_what_is_nearly_a_tagging_becomes_one_of_plain_types(given: Tagging) -> None:
+    (found,) = tag_safely("p", Broken([given]), [FusionInput("Ada")])
+    assert found == Tagging((Entity("Ada", "PER", 0, 3, 0.5),), (0.5,), 0.25)
+    assert isinstance(found, Tagging)
+    (entity,) = found.entities
+    values = (found, found.entities, found.confidence, entity, entity.text, entity.type, entity.score)
+    assert [type(value) for value in values] == [Tagging, tuple, tuple, Entity, str, str, float]
+    assert type(found.confidence[0]) is float
+
+
+def test_a_list_that_changes_later_changes_nothing() -> None:
+    entities = [Entity("Ada", "PER", 0, 3, 0.5)]
+    (found,) = tag_safely("p", Broken([Tagging(entities, (), 0.0)]), [FusionInput("Ada")])  # type: ignore[arg-type]
+    entities.clear()
+    assert isinstance(found, Tagging)
+    assert len(found.entities) == 1

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from streamproc.deadletters.letter import ATTEMPTS_HEADER, PREFIX, REVISION_HEADER
 from streamproc.deadletters.marks import MARK_HEADER
 from streamproc.deadletters.stored import StoredLetter
-from streamproc.entities import TAGGED_POST, PluginInfo, Revision
+from streamproc.entities import PluginInfo, Revision, TaggedPost
 from streamproc.errors import MalformedPost, UnsupportedSchemaVersion
 from streamproc.jobs import Job
 from streamproc.ledger import Batch
 from streamproc.output import deleted_post, untagged_post
-from streamproc.posts import MESSAGE, Deletion, parse
+from streamproc.posts import Deletion, parse, to_json
 from tests.fuzz.inputs import TEXTS, VALUES, as_json, damaged, objects
 from tests.fuzz.target import Target, is_one_line, plain
 
@@ -75,13 +75,13 @@ def _body(raw: bytes) -> None:
     except (MalformedPost, UnsupportedSchemaVersion) as error:
         is_one_line(str(error))
         return
-    assert parse(MESSAGE.dump_json(message)) == message
+    assert parse(to_json(message)) == message
     revision = Revision(0, 1)
     if isinstance(message, Deletion):
         out = deleted_post(message, _PLUGIN, revision)
     else:
         out = untagged_post(message, "empty text", _PLUGIN, revision)
-    assert TAGGED_POST.validate_json(out.to_json()) == out
+    assert TaggedPost.from_json(out.to_json()) == out
     assert out.entity_key == f"{message.key}:fuzz"
     message.key.encode()
 
@@ -106,7 +106,7 @@ def _headers(given: Any) -> None:
 
 def _failed(message: Any) -> StoredLetter:
     """The letter of a message, read back from where it lies."""
-    letter = Job(Batch([message]), 0, 0.0).letter(MalformedPost("not\nso\ud800"), "decode")
+    letter = Job.of(Batch([message]), 0, 0.0).letter(MalformedPost("not\nso\ud800"), "decode")
     lying: Any = _Message(tuple(letter.all_headers()), letter.key, letter.body, "dead", 1, 3)
     return StoredLetter.read(lying)
 

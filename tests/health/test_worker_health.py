@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import time
 import urllib.error
@@ -101,6 +102,27 @@ async def test_a_worker_says_that_it_is_ready_and_what_it_did(deploy: Callable[.
     ends = [line for line in lines if line.startswith('streamproc_end_offset{partition="')]
     assert sum(float(line.split()[-1]) for line in ends) == 41
     assert all(f'topic="{posts}"' in line for line in ends)
+
+
+async def test_a_worker_that_was_told_to_end_says_so(
+    deploy: Callable[..., Deployment], stuck: None
+) -> None:
+    port = free_port()
+    stream = deploy(
+        **{
+            "plugins.stuck.plugin": "stuck:Stuck",
+            "routes": '[{primary="stuck"}]',
+            "health.listen": f"127.0.0.1:{port}",
+        }
+    )
+    await stream.send({"test:1": body(1, "STOP Berlin")})
+    worker = stream.start_worker()
+    await until_ready(port, lambda status, told: status == 200 and told["state"] == "working")
+    worker.send_signal(signal.SIGTERM)
+    told = await until_ready(port, lambda status, told: status == 503 and told["state"] == "stopping")
+    assert told["reason"] == "finishing what was started"
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 30) == 128 + signal.SIGTERM
 
 
 async def test_a_worker_whose_posts_do_not_end_is_not_ready_and_then_exits_for_another_one(

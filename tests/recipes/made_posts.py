@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from streamproc.fusion.api import FusionInput, Modality, Seen
 from streamproc.vision.visuals import Captions, DetectedObject, Objects, OcrLine, OcrText, Regions, Value

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import gc
 import io
 import logging
 import os
@@ -16,6 +15,7 @@ import signal
 import sys
 from typing import Any, Final
 
+from streamproc.cycles import pass_over_what_is_loaded
 from streamproc.errors import PluginError
 from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import LoadedPlugin, load_plugin
@@ -45,9 +45,7 @@ def main() -> None:
         return
     _try_it(loaded)
     connection.send(loaded.facts)
-    # What was loaded stays: the search for cycles need not go through it again and again.
-    gc.collect()
-    gc.freeze()
+    pass_over_what_is_loaded()
     while True:
         try:
             request: Request = connection.receive()
@@ -55,7 +53,7 @@ def main() -> None:
             break
         results = tag_safely(order.name, loaded.model, request.posts(), request.explain)
         try:
-            connection.send(Answer(request.number, results))
+            connection.send(Answer.of(request.number, results))
         except OSError:
             break
         except Exception as error:  # noqa: BLE001 - pickle raises whatever what it meets raises

@@ -154,9 +154,10 @@ class ChildProcess:
         self.answered += 1
         if isinstance(message, Refusal):
             raise UnusableAnswer(message.why)
-        if len(message.results) != len(posts):
+        results = message.all_results()
+        if len(results) != len(posts):
             raise UnusableAnswer("gave no result for each post")
-        return message.results
+        return results
 
     def swollen(self) -> int | None:
         """Megabytes that it holds, where that is more than it may."""

@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
-from streamproc.fusion.api import FusionInput
+from streamproc.fusion.api import FusionInput, Tagging
 from streamproc.settings import PluginSettings
 from streamproc.vision.visuals import Modality, Visual
 
@@ -67,10 +67,27 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a plugin says of each post. A plugin that forks may answer twice: the number tells."""
+    """What a plugin says of each post: as columns where nothing failed or was explained.
+
+    A plugin that forks may answer twice: the number tells.
+    """
 
     number: int
     results: list[Any]
+    columns: tuple[list[Any], list[Any], list[Any]] | None = None
+
+    @classmethod
+    def of(cls, number: int, results: list[Any]) -> Answer:
+        """From the results of a micro-batch."""
+        if any(type(result) is not Tagging or result.explanation is not None for result in results):
+            return cls(number, results)
+        entities = [result.entities for result in results]
+        confidence = [result.confidence for result in results]
+        return cls(number, [], (entities, confidence, [result.uncertainty for result in results]))
+
+    def all_results(self) -> list[Any]:
+        """The results again."""
+        return self.results if self.columns is None else list(map(Tagging, *self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +161,12 @@ def unpack_plain(body: bytearray, arrays: list[bytearray]) -> Any:
 
 
 class _PlainUnpickler(pickle.Unpickler):
+    _found: ClassVar[dict[tuple[str, str], Any]] = {}
+
     def find_class(self, module: str, name: str) -> Any:
         if module.partition(".")[0] not in _OURS:
             raise pickle.UnpicklingError(f"a {module}.{name} stays in its process")
-        return super().find_class(module, name)
+        found = self._found.get((module, name))
+        if found is None:
+            found = self._found[module, name] = super().find_class(module, name)
+        return found
