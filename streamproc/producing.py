@@ -11,14 +11,25 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from random import uniform
 from time import monotonic
 from types import TracebackType
 from typing import Any, ClassVar, Final
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    RecordListTooLargeError,
+    UnknownProducerId,
+)
 from msgspec import Struct
 
 from streamproc.broker.link import Link
@@ -26,8 +37,19 @@ from streamproc.broker.murmur2 import murmur2_all
 from streamproc.broker.refusals import refusal
 from streamproc.errors import BrokerError, Fate, StreamprocError
 
+_NOT_CONNECTED: Final = "the producer is not connected: start it before sending"
+
 _SENT_BY_NOBODY: Final = 64 * 1024 * 1024
 """Bytes: a broker cuts the connection at a request of 100 MiB, which looks like a broker that is away."""
+
+_OUT_OF_STEP: Final = (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
+"""Kafka counts the batches of a producer otherwise than we do: another producer begins anew."""
 
 _GOODBYE_S: Final = 5.0
 """How long a broker may take to accept the last of what was sent."""
@@ -68,14 +90,34 @@ class RecordTooLarge(StreamprocError):
         )
 
 
+@dataclass(slots=True, eq=False)
+class _Chain:
+    """What goes to one partition.
+
+    Attributes:
+        left: positions of the messages that were not delivered yet, in order.
+        too_large: positions of those that never will be.
+        failure: why it stopped.
+    """
+
+    topic: str
+    partition: int
+    left: list[int]
+    too_large: list[int]
+    failure: KafkaError | None = None
+
+    @property
+    def where(self) -> str:
+        return f"topic {self.topic}, partition {self.partition}"
+
+
 class BatchProducer:
     """Sends batches of messages; use it as an async context manager, or `start` and `stop` it.
 
-    Kafka acknowledges from all in-sync replicas (acks=all). A batch whose acknowledgement got
-    lost is sent again, so a message may arrive twice, never out of order within its partition:
-    a partition's next batch leaves after the answer to the one before. (Kafka's idempotence
-    would spare the second copy, but in aiokafka a refused batch leaves a gap in the sequence
-    numbers, and the broker then refuses everything that follows.)
+    Kafka acknowledges from all in-sync replicas (acks=all). A batch whose acknowledgement got lost is
+    sent again under the same number, and Kafka keeps it once (idempotence); a partition's next batch
+    leaves after the answer to the one before. Only what is sent again after an error, here or by the
+    caller, may arrive twice, never out of order within its partition.
 
     Args:
         link: the way to the brokers.
@@ -93,8 +135,10 @@ class BatchProducer:
         self._link = link
         self._seconds = seconds
         self._batch_bytes = batch_bytes
+        self._started = False
         self._producer: Any = None
-        self._turn = count()
+        self._anywhere = count()
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> BatchProducer:
         await self.start()
@@ -112,24 +156,17 @@ class BatchProducer:
             BrokerError: no broker can be reached.
             SettingsError: it does not take us for who we say we are.
         """
-        producer = AIOKafkaProducer(
-            acks="all",
-            max_batch_size=self._batch_bytes,
-            # aiokafka tries again by itself within this time; what is left of `seconds` is ours.
-            request_timeout_ms=int(min(self._seconds, 10.0) * 1000),
-            **self._link.arguments(),
-        )
         try:
-            await producer.start()
+            await self._connect()
         except KafkaError as error:
-            await producer.stop()
             raise refusal(error, self._link) or BrokerError(
                 f"cannot reach Kafka at {self._link.told}: {error}"
             ) from error
-        self._producer = producer
+        self._started = True
 
     async def stop(self) -> None:
         """Disconnect, in bounded time. Does nothing when not connected."""
+        self._started = False
         producer, self._producer = self._producer, None
         if producer is None:
             return
@@ -138,10 +175,7 @@ class BatchProducer:
                 await producer.stop()
         except TimeoutError:
             # No broker takes what is left; whoever sent it and still waited was told.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await producer._sender.close()
-                    await producer.client.close()
+            await _abandon(producer)
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
         """Deliver messages; in order for each key, also over several calls that are awaited.
@@ -150,46 +184,62 @@ class BatchProducer:
             RecordTooLarge: some were refused for their size; all others are delivered.
             BrokerError: Kafka refused for good, or stayed away too long: any of the messages may
                 be delivered or not.
+            SettingsError: we may not write there.
         """
-        deadline = monotonic() + self._seconds
-        targets = await self._targets(messages, deadline)
-        chains = [
-            self._send_partition(topic, partition, messages, indices, deadline)
-            for (topic, partition), indices in targets.items()
-        ]
-        refused: list[int] = []
-        failed: BaseException | None = None
-        # Every chain ends before an error is raised: none goes on behind the caller's back.
-        for outcome in await asyncio.gather(*chains, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                failed = failed or outcome
-            else:
-                refused += outcome
-        if failed is not None:
-            raise failed
-        if refused:
-            raise RecordTooLarge(messages, sorted(refused))
+        if not self._started:
+            raise BrokerError(_NOT_CONNECTED)
+        async with self._turn:
+            too_large = await self._send(messages, monotonic() + self._seconds)
+        if too_large:
+            raise RecordTooLarge(messages, sorted(too_large))
 
-    async def _targets(
-        self, messages: Sequence[Outgoing], deadline: float
-    ) -> dict[tuple[str, int], list[int]]:
-        """Positions of the messages by topic and partition."""
+    # -- sending -----------------------------------------------------------------------------
+
+    async def _send(self, messages: Sequence[Outgoing], deadline: float) -> list[int]:
+        """Deliver; positions of the messages that are too large."""
+        chains: list[_Chain] = []
+        for attempt in count():
+            where = "any topic"
+            try:
+                if self._producer is None:
+                    await self._connect()
+                chains = chains or await self._chains(messages, deadline)
+                # Every chain stops before an error is raised: none goes on behind the caller's back.
+                ends = [self._send_chain(chain, messages, deadline) for chain in chains if chain.left]
+                for error in await asyncio.gather(*ends, return_exceptions=True):
+                    if error is not None:
+                        raise error
+                for chain in chains:
+                    where = chain.where
+                    if chain.failure is not None:
+                        raise chain.failure
+                return [index for chain in chains for index in chain.too_large]
+            except KafkaError as error:
+                # A batch that failed has used up its number: Kafka would take none behind it.
+                await self._disconnect()
+                await self._again(error, where, attempt, deadline)
+        raise AssertionError
+
+    async def _chains(self, messages: Sequence[Outgoing], deadline: float) -> list[_Chain]:
+        """The messages by topic and partition."""
         by_topic: dict[str, list[int]] = defaultdict(list)
         for index, message in enumerate(messages):
             by_topic[message.topic].append(index)
-        targets: dict[tuple[str, int], list[int]] = defaultdict(list)
+        chains: list[_Chain] = []
         for topic, indices in by_topic.items():
             partitions = await self._partitions(topic, deadline)
             keys = [messages[index].key for index in indices]
             hashes = murmur2_all([b"" if key is None else key for key in keys])
             # Kafka's partitioner takes the hash without its sign bit.
             keyed = ((hashes & 0x7FFFFFFF) % partitions).tolist()
-            anywhere = next(self._turn) % partitions
+            anywhere = next(self._anywhere) % partitions
+            targets: dict[int, list[int]] = defaultdict(list)
             for index, key, partition in zip(indices, keys, keyed, strict=True):
                 named = messages[index].partition
                 free = anywhere if key is None else partition
-                targets[topic, free if named is None else named].append(index)
-        return targets
+                targets[free if named is None else named].append(index)
+            chains += [_Chain(topic, partition, its, []) for partition, its in targets.items()]
+        return chains
 
     async def _partitions(self, topic: str, deadline: float) -> int:
         for attempt in count():
@@ -199,70 +249,90 @@ class BatchProducer:
                 await self._again(error, f"topic {topic}", attempt, deadline)
         raise AssertionError
 
-    async def _send_partition(
-        self, topic: str, partition: int, messages: Sequence[Outgoing], indices: list[int], deadline: float
-    ) -> list[int]:
-        """Send one partition's messages in order; positions of those that are too large."""
-        refused: list[int] = []
-        position = 0
-        while position < len(indices):
-            size = len(messages[indices[position]].value or b"")
-            if size > _SENT_BY_NOBODY:
-                refused.append(indices[position])
-                position += 1
-                continue
-            batch, end = self._fill(messages, indices, position)
-            refused += await self._deliver(
-                batch, topic, partition, messages, indices[position:end], deadline
-            )
-            position = end
-        return refused
+    async def _send_chain(self, chain: _Chain, messages: Sequence[Outgoing], deadline: float) -> None:
+        """Send one partition's messages in order, until none is left or one batch fails."""
+        chain.failure = None
+        try:
+            while chain.left:
+                if len(messages[chain.left[0]].value or b"") > _SENT_BY_NOBODY:
+                    chain.too_large.append(chain.left.pop(0))
+                    continue
+                batch, size = self._fill(messages, chain.left)
+                await self._deliver(batch, chain, messages, chain.left[:size], deadline)
+                del chain.left[:size]
+        except KafkaError as error:
+            chain.failure = error
 
-    def _fill(self, messages: Sequence[Outgoing], indices: Sequence[int], start: int) -> tuple[Any, int]:
-        """A record batch of the messages from `start` on, at least one, and the position behind them."""
+    def _fill(self, messages: Sequence[Outgoing], indices: Sequence[int]) -> tuple[Any, int]:
+        """A record batch of the first messages, at least one, and how many they are."""
         batch = self._connected().create_batch()
         append = batch.append
-        for position in range(start, len(indices)):
-            one = messages[indices[position]]
+        for size, index in enumerate(indices):
+            one = messages[index]
             headers = list(one.headers)
             if append(timestamp=one.timestamp, key=one.key, value=one.value, headers=headers) is None:
-                return batch, position
+                return batch, size
         return batch, len(indices)
 
     async def _deliver(
         self,
         batch: Any,
-        topic: str,
-        partition: int,
+        chain: _Chain,
         messages: Sequence[Outgoing],
-        indices: list[int],
+        indices: Sequence[int],
         deadline: float,
-    ) -> list[int]:
-        """Send a record batch and wait for the answer; positions of messages that are too large."""
-        for attempt in count():
-            try:
-                await (await self._connected().send_batch(batch, topic, partition=partition))
-                return []
-            except (MessageSizeTooLargeError, RecordListTooLargeError):
-                if len(indices) == 1:
-                    return indices
-                # The broker measures the batch, not its messages: send the halves, down to the
-                # message that is too large by itself.
-                middle = len(indices) // 2
-                refused: list[int] = []
-                for half in (indices[:middle], indices[middle:]):
-                    batch, _ = self._fill(messages, half, 0)
-                    refused += await self._deliver(batch, topic, partition, messages, half, deadline)
-                return refused
-            except KafkaError as error:
-                await self._again(error, f"topic {topic}, partition {partition}", attempt, deadline)
-                batch, _ = self._fill(messages, indices, 0)
-        raise AssertionError
+    ) -> None:
+        """Send a record batch, and wait until it is delivered, less the messages that are too large."""
+        producer = self._connected()
+        answer = await producer.send_batch(batch, chain.topic, partition=chain.partition)
+        # aiokafka goes on with a numbered batch for ever.
+        await asyncio.wait([answer], timeout=max(0.0, deadline - monotonic()))
+        if not answer.done() or answer.cancelled():
+            raise KafkaTimeoutError("no answer")
+        if (error := answer.exception()) is None:
+            return
+        if not isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+            raise error
+        # A batch that was refused for its size is as if it had not been: the next one has its number.
+        numbers = producer._txn_manager
+        numbers.increment_sequence_number(TopicPartition(chain.topic, chain.partition), -len(indices))
+        if len(indices) == 1:
+            chain.too_large += indices
+            return
+        # The broker measures the batch, not its messages: send the halves, down to the message that
+        # is too large by itself.
+        middle = len(indices) // 2
+        for half in (indices[:middle], indices[middle:]):
+            batch, _ = self._fill(messages, half)
+            await self._deliver(batch, chain, messages, half, deadline)
+
+    # -- the client --------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        """A new client: Kafka numbers its batches from 0 on."""
+        producer = AIOKafkaProducer(
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=self._batch_bytes,
+            request_timeout_ms=int(min(self._seconds, 10.0) * 1000),
+            **self._link.arguments(),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
 
     def _connected(self) -> Any:
-        if self._producer is None:
-            raise BrokerError("the producer is not connected: start it before sending")
+        if self._producer is None:  # stopped meanwhile
+            raise BrokerError(_NOT_CONNECTED)
         return self._producer
+
+    async def _disconnect(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _abandon(producer)
 
     async def _again(self, error: KafkaError, where: str, attempt: int, deadline: float) -> None:
         """Wait before the next attempt.
@@ -271,7 +341,7 @@ class BatchProducer:
             BrokerError: there is no use in another attempt, or no time left.
             SettingsError: we may not write there.
         """
-        if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+        if not (error.retriable or isinstance(error, (KafkaTimeoutError, *_OUT_OF_STEP))):
             raise refusal(error, self._link) or BrokerError(
                 f"Kafka refused to take messages for {where}: {error!r}"
             ) from error
@@ -282,3 +352,11 @@ class BatchProducer:
                 f"within {self._seconds:g} s: {error!r}"
             ) from error
         await asyncio.sleep(pause)
+
+
+async def _abandon(producer: Any) -> None:
+    """Let go of a client without waiting for what it still has."""
+    for close in (producer._sender.close, producer.client.close):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await close()

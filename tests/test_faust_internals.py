@@ -18,6 +18,8 @@ import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Subscription, SubscriptionState
+from aiokafka.producer.sender import Sender
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.structs import ConsumerRecord
 from faust import Schema
 from faust.app.base import App
@@ -124,6 +126,8 @@ CALLED: list[tuple[Any, str, tuple[str, ...], str]] = [
     (aiokafka.AIOKafkaProducer, "create_batch", ("self",), "BatchProducer fills record batches"),
     (aiokafka.AIOKafkaProducer, "send_batch", ("self", "batch", "topic", "partition"), "and sends them"),
     (aiokafka.AIOKafkaProducer, "partitions_for", ("self", "topic"), "BatchProducer knows where keys go"),
+    (TransactionManager, "increment_sequence_number", ("self", "tp", "increment"), "takes numbers back"),
+    (Sender, "close", ("self",), "a producer is let go of although a broker does not answer"),
 ]  # fmt: skip
 
 

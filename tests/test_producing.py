@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +122,90 @@ async def test_the_oversize_message_is_named_and_the_others_are_delivered(
     records = await read(kafka.bootstrap, "producing-oversize", 2)
     delivered = {m.key for n, m in enumerate(messages) if n not in {0, 57, 199}} | {b"after"}
     assert sorted(r.key for r in records) == sorted(delivered)
+
+
+class Wire:
+    """Stands in for the way to the broker: what it does to the requests that carry messages."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.produced = 0
+        self.lost = 0
+        self.silent = False
+        real = AIOKafkaClient.send
+
+        async def send(client: Any, node: Any, request: Any, **options: Any) -> Any:
+            if type(request).__name__ != "ProduceRequest":
+                return await real(client, node, request, **options)
+            self.produced += 1
+            if self.silent:
+                await asyncio.Event().wait()
+            answer = await real(client, node, request, **options)
+            if self.lost:
+                self.lost -= 1
+                raise KafkaConnectionError("cut, behind the broker's back")
+            return answer
+
+        monkeypatch.setattr(AIOKafkaClient, "send", send)
+
+
+async def test_a_batch_whose_answer_got_lost_is_kept_once(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kafka.create("producing-lost", 1)
+    async with BatchProducer(Link(kafka.bootstrap)) as producer:
+        await producer.send([Outgoing("producing-lost", b"k", b"0")])
+        wire = Wire(monkeypatch)
+        wire.lost = 2
+        await producer.send([Outgoing("producing-lost", b"k", b"%d" % n) for n in range(1, 50)])
+        assert wire.produced == 3
+        await producer.send([Outgoing("producing-lost", b"k", b"50")])
+    records = await read(kafka.bootstrap, "producing-lost", 1)
+    assert [r.value for r in records] == [b"%d" % n for n in range(51)]
+
+
+async def test_a_producer_that_kafka_counts_otherwise_begins_anew(
+    kafka: Kafka, producer: BatchProducer
+) -> None:
+    await kafka.create("producing-numbers", 2)
+    await producer.send([Outgoing("producing-numbers", b"k%d" % n, b"a") for n in range(20)])
+    numbers = producer._connected()._txn_manager
+    numbers.increment_sequence_number(TopicPartition("producing-numbers", 0), 3)
+    await producer.send([Outgoing("producing-numbers", b"k%d" % n, b"b") for n in range(20)])
+    assert producer._connected()._txn_manager is not numbers
+    records = await read(kafka.bootstrap, "producing-numbers", 2)
+    for n in range(20):
+        values = [r.value for r in records if r.key == b"k%d" % n]
+        assert values[0] == b"a"
+        assert set(values[1:]) == {b"b"}
+
+
+async def test_a_broker_that_says_nothing_is_an_error_in_time_and_the_next_send_works(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kafka.create("producing-silent", 1)
+    async with BatchProducer(Link(kafka.bootstrap), seconds=1.0) as producer:
+        await producer.send([Outgoing("producing-silent", b"k", b"0")])
+        wire = Wire(monkeypatch)
+        wire.silent, start = True, monotonic()
+        with pytest.raises(BrokerError, match="took no messages for topic producing-silent"):
+            await producer.send([Outgoing("producing-silent", b"k", b"1")])
+        assert monotonic() - start < 10
+        wire.silent = False
+        await producer.send([Outgoing("producing-silent", b"k", b"2")])
+    records = await read(kafka.bootstrap, "producing-silent", 1)
+    assert [r.value for r in records] == [b"0", b"2"]
+
+
+async def test_a_refused_batch_leaves_the_producer_as_it_is(kafka: Kafka, producer: BatchProducer) -> None:
+    await kafka.create("producing-refused", 1, max_message_bytes=2_000)
+    await producer.send([Outgoing("producing-refused", b"k", b"first")])
+    client = producer._connected()
+    with pytest.raises(RecordTooLarge):
+        await producer.send([Outgoing("producing-refused", b"k", b"x" * size) for size in (9, 3_000, 9)])
+    await producer.send([Outgoing("producing-refused", b"k", b"last")])
+    assert producer._connected() is client
+    records = await read(kafka.bootstrap, "producing-refused", 1)
+    assert [len(r.value) for r in records] == [5, 9, 9, 4]
 
 
 async def test_a_message_larger_than_a_batch_goes_alone(kafka: Kafka) -> None:

@@ -112,4 +112,4 @@ async def test_a_producer_disconnects_although_no_broker_takes_the_rest(
     client = producer._connected().client
     async with asyncio.timeout(20):
         await producer.stop()
-    assert not client._conns
+    assert not any(connection.connected() for connection in client._conns.values())
