@@ -12,7 +12,7 @@ from msgspec import Struct
 from streamproc.deadletters import DeadLetter, attempts_before, first_read
 from streamproc.entities import Revision, TaggedPost, Timings
 from streamproc.errors import PicturesUnavailable, PluginFailed, StreamprocError
-from streamproc.fusion.api import FusionInput, Tagging
+from streamproc.fusion.api import Tagging
 from streamproc.fusion.tagger import Tagger
 from streamproc.ledger import Record
 from streamproc.output import Evidence, Output, tagged_post
@@ -135,10 +135,6 @@ class Call(Struct, eq=False):
     fuse_ms: float = 0.0
     look_ms: float | None = None
 
-    def input(self) -> FusionInput:
-        """The post as the plugin sees it."""
-        return FusionInput(self.post.text, self.post.lang, self.known.visuals)
-
     def looks_first(self) -> bool:
         """Whether the pictures come before the text: they always do, or the model needs them."""
         if not self.known.to_look:
@@ -180,18 +176,14 @@ class Call(Struct, eq=False):
         """The tagged post; `now` is `time.monotonic()`."""
         if self.known.to_look:
             self.known = not_looked(self.known, self.why_not_looked())
-        job, visuals = self.job, self.known.visuals
-        tagged = tagged_post(self.post, tagging, self.tagger.info, visuals, job.revision, self.timings(now))
-        evidence = Evidence(self.post, visuals) if job.explain else None
-        return Output(tagged, job.key, self.shadow, job.record.offset, tagging, evidence)
-
-    def timings(self, now: float) -> Timings:
-        """How long the post took so far; `now` is `time.monotonic()`."""
-        job, created = self.job, self.post.created_at
-        read, age = job.record.timestamp, None
-        if created is not None and read > 0:
-            age = float(read - int(created.timestamp() * 1000))
-        return Timings(age, self.fuse_ms, self.look_ms, int((now - job.read_at) * 1e6) / 1000)
+        job, post, visuals = self.job, self.post, self.known.visuals
+        record, created, age = job.record, post.created_at, None
+        if created is not None and record.timestamp > 0:
+            age = float(record.timestamp - int(created.timestamp() * 1000))
+        timings = Timings(age, self.fuse_ms, self.look_ms, int((now - job.read_at) * 1e6) / 1000)
+        tagged = tagged_post(post, tagging, self.tagger.info, visuals, job.revision, timings)
+        evidence = Evidence(post, visuals) if job.explain else None
+        return Output(tagged, job.key, self.shadow, record.offset, tagging, evidence)
 
 
 def milliseconds_since(start: float) -> float:

@@ -14,7 +14,7 @@ from typing import Final
 
 from streamproc.deadletters import DeadLetter
 from streamproc.errors import PluginError, PluginFailed, PostError, TextTooLong, UnexpectedError
-from streamproc.fusion.api import Tagging
+from streamproc.fusion.api import FusionInput, Tagging
 from streamproc.fusion.tagger import Tagger
 from streamproc.jobs import Call, FetchedBatch, Job, milliseconds_since
 from streamproc.ledger import KeyLanes
@@ -221,7 +221,7 @@ class Pipeline:
         # A post that others wait for, or that waited for a look, has waited enough.
         alone = all(call.job.turn is not None or call.look_ms is not None for call in able)
         explain = any([call.job.explain for call in able])  # noqa: C419 - half the time of a generator
-        posts = [call.input() for call in able]
+        posts = [FusionInput(call.post.text, call.post.lang, call.known.visuals) for call in able]
         answered = bytearray(len(able))
         try:
             async for group in tagger.tag(posts, wait=not alone, explain=explain):

@@ -51,6 +51,8 @@ _OUT_OF_STEP: Final = (
 )
 """Kafka counts the batches of a producer otherwise than we do: another producer begins anew."""
 
+_NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+
 _GOODBYE_S: Final = 5.0
 """How long a broker may take to accept the last of what was sent."""
 
@@ -269,7 +271,7 @@ class BatchProducer:
         append = batch.append
         for size, index in enumerate(indices):
             one = messages[index]
-            headers = list(one.headers)
+            headers = [*one.headers] if one.headers else _NO_HEADERS
             if append(timestamp=one.timestamp, key=one.key, value=one.value, headers=headers) is None:
                 return batch, size
         return batch, len(indices)

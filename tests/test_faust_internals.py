@@ -16,11 +16,14 @@ from typing import Any
 import aiokafka
 import pytest
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Subscription, SubscriptionState
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
-from aiokafka.structs import ConsumerRecord
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import ConsumerRecord, TopicPartition
 from faust import Schema
 from faust.app.base import App
 from faust.tables import TableManager
@@ -35,7 +38,7 @@ from streamproc.transport.batches import BatchMessage, BatchSchema
 from streamproc.transport.committing import LedgerConsumer
 from streamproc.transport.consumer import BatchConsumer
 from streamproc.transport.fetching import FetchingClient
-from streamproc.transport.records import FetchedRecord, fetch_structs
+from streamproc.transport.records import FetchedRecord, FetchedRecords, fetch_structs
 from streamproc.transport.tables import NoTables
 from tests.apps.batch_app import make_app
 
@@ -175,9 +178,21 @@ def test_the_client_takes_a_loop_and_what_runs_it() -> None:
 
 def test_fetched_records_are_aiokafka_s_field_by_field() -> None:
     fetch_structs()
-    assert fetcher.ConsumerRecord is FetchedRecord
+    assert fetcher.PartitionRecords is FetchedRecords
     assert FetchedRecord.__struct_fields__ == tuple(field.name for field in fields(ConsumerRecord))
-    assert "ConsumerRecord(" in inspect.getsource(fetcher.PartitionRecords._consumer_record)
+    assert "PartitionRecords(" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "self._consumer_record(tp, record)" in inspect.getsource(PartitionRecords._unpack_records)
+    assert "for msg in self._partition_records" in inspect.getsource(fetcher.FetchResult.getall)
+
+
+def test_a_client_that_decodes_its_records_still_does() -> None:
+    place, data = TopicPartition("posts", 0), DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1_000_000)
+    data.append(0, 1000, b"1", b"two", [])
+    kafka_records = MemoryRecords(bytes(data.build()))
+    records = FetchedRecords(
+        place, kafka_records, None, 0, int, bytes.decode, True, fetcher.READ_UNCOMMITTED
+    )
+    assert [(record.key, record.value) for record in records] == [(1, "two")]
 
 
 def test_a_message_knows_whether_an_agent_got_it() -> None:

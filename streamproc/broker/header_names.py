@@ -48,15 +48,24 @@ class _Records:
         begin = self._at
         length = int.from_bytes(self._data[begin + _LENGTH_AT : begin + _BATCH_AT], "big")
         self._at = begin + _BATCH_AT + length
-        return _Batch(self._records.next_batch(), self._data[begin : self._at])
+        return _Batch(self._records.next_batch(), self._data, begin, self._at)
 
 
 class _Batch:
-    """A batch; what is not defined here is aiokafka's."""
+    """A batch; what is not defined here is aiokafka's.
 
-    def __init__(self, batch: Any, data: bytes) -> None:
+    Args:
+        batch: aiokafka's.
+        data: what the broker sent.
+        begin: where the batch stands in it.
+        end: where it ends.
+    """
+
+    def __init__(self, batch: Any, data: bytes, begin: int, end: int) -> None:
         self._batch = batch
         self._data = data
+        self._begin = begin
+        self._end = end
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -66,13 +75,12 @@ class _Batch:
 
     def __iter__(self) -> Iterator[Any]:
         try:
-            yield from self._batch
+            return iter(list(self._batch))
         except UnicodeDecodeError:
-            # From the batch's first record on: the fetcher passes over those that it has had.
-            batch: Any = _DefaultRecordBatchPy(self._data)
+            batch: Any = _DefaultRecordBatchPy(self._data[self._begin : self._end])
             batch._maybe_uncompress()
             batch._buffer = _Escaped(batch._buffer)
-            yield from batch
+            return iter(batch)
 
 
 class _Escaped(bytearray):

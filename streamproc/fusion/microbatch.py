@@ -90,7 +90,7 @@ class MicroBatcher:
             raise PluginError("micro-batches have ended")
         submission = _Submission(asyncio.Queue(), explain, monotonic())
         self._waiting.extend(
-            (estimated_length(post), post, submission, index) for index, post in enumerate(posts)
+            [(estimated_length(post), post, submission, index) for index, post in enumerate(posts)]
         )
         self._arrived.set()
         if not wait:
@@ -164,7 +164,7 @@ class MicroBatcher:
     async def _tag_batch(self, batch: list[_Waiting]) -> None:
         groups: dict[_Submission, list[tuple[int, Result]]] = {}
         try:
-            explain = any(submission.explain for _, _, submission, _ in batch)
+            explain = any([submission.explain for _, _, submission, _ in batch])  # noqa: C419 - quicker
             results = await self._tag([post for _, post, _, _ in batch], explain=explain)
         except Exception as error:  # noqa: BLE001 - handed to those who wait; this loop serves all the others
             if isinstance(error, BatchLost) and len(batch) > 1:
@@ -176,8 +176,11 @@ class MicroBatcher:
             for submission in {submission for _, _, submission, _ in batch}:
                 submission.finished.put_nowait(error)
             return
+        last, group = None, []
         for (_, _, submission, index), result in zip(batch, results, strict=True):
-            groups.setdefault(submission, []).append((index, result))
+            if submission is not last:  # neighbours mostly came together
+                last, group = submission, groups.setdefault(submission, [])
+            group.append((index, result))
         for submission, group in groups.items():
             submission.finished.put_nowait(group)
 
@@ -185,15 +188,16 @@ class MicroBatcher:
 def estimated_length(post: FusionInput) -> int:
     """About how many sub-tokens a model reads of a post: its text, and what was seen and is text too."""
     length = estimated_tokens(post.text)
-    for visual in post.visuals.values():
-        if isinstance(visual, Seen):
-            length += sum(estimated_tokens(text) for value in visual.values for text in texts_of(value))
+    if post.visuals:
+        seen = [visual for visual in post.visuals.values() if isinstance(visual, Seen)]
+        texts = [text for visual in seen for value in visual.values for text in texts_of(value)]
+        length += sum(map(estimated_tokens, texts))
     return length
 
 
 def estimated_tokens(text: str) -> int:
     """About how many sub-tokens a text has: one for four bytes of UTF-8, in any script."""
-    return len(text.encode()) // 4 + 1
+    return (len(text) if text.isascii() else len(text.encode())) // 4 + 1
 
 
 async def _next(finished: _Finished) -> list[tuple[int, Result]]:

@@ -19,6 +19,7 @@ from streamproc.fusion.discovery import PluginFacts
 from streamproc.fusion.isolation.inbox import Inbox
 from streamproc.fusion.isolation.messages import Answer, Order, Refusal, Request, pack, unpack_plain
 from streamproc.fusion.isolation.starting import start
+from streamproc.fusion.runner import Result
 from streamproc.settings import PluginSettings
 
 _MEGABYTE: Final = 1024 * 1024
@@ -139,8 +140,8 @@ class ChildProcess:
         self._requests += 1
         return size
 
-    async def answer(self, posts: Sequence[FusionInput]) -> list[Any]:
-        """What the plugin says of each post of the oldest request without an answer, unchecked.
+    async def answer(self, posts: Sequence[FusionInput]) -> list[Result]:
+        """What the plugin says of each post of the oldest request without an answer, checked over there.
 
         Raises:
             ChildLost: it ended, took too long or needed too much memory.

@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import Any, ClassVar, Final, TypeAlias
 
 from streamproc.fusion.api import FusionInput, Tagging
+from streamproc.fusion.runner import Result
 from streamproc.settings import PluginSettings
 from streamproc.vision.visuals import Modality, Visual
 
@@ -73,19 +74,20 @@ class Answer:
     """
 
     number: int
-    results: list[Any]
+    results: list[Result]
     columns: tuple[list[Any], list[Any], list[Any]] | None = None
 
     @classmethod
-    def of(cls, number: int, results: list[Any]) -> Answer:
+    def of(cls, number: int, results: list[Result]) -> Answer:
         """From the results of a micro-batch."""
-        if any(type(result) is not Tagging or result.explanation is not None for result in results):
+        taggings = [r for r in results if isinstance(r, Tagging) and r.explanation is None]
+        if len(taggings) < len(results):
             return cls(number, results)
-        entities = [result.entities for result in results]
-        confidence = [result.confidence for result in results]
-        return cls(number, [], (entities, confidence, [result.uncertainty for result in results]))
+        entities = [tagging.entities for tagging in taggings]
+        confidence = [tagging.confidence for tagging in taggings]
+        return cls(number, [], (entities, confidence, [tagging.uncertainty for tagging in taggings]))
 
-    def all_results(self) -> list[Any]:
+    def all_results(self) -> list[Result]:
         """The results again."""
         return self.results if self.columns is None else list(map(Tagging, *self.columns))
 

@@ -15,7 +15,7 @@ from streamproc.fusion.api import FusionInput
 from streamproc.fusion.discovery import PluginFacts
 from streamproc.fusion.isolation.child_process import ChildLost, ChildProcess, UnusableAnswer
 from streamproc.fusion.isolation.supervision import Supervised
-from streamproc.fusion.runner import BatchLost, Result, Runner, checked
+from streamproc.fusion.runner import BatchLost, Result, Runner
 from streamproc.settings import PluginSettings
 
 logger = logging.getLogger(__name__)
@@ -167,11 +167,7 @@ class ProcessRunner(Runner):
         except UnusableAnswer as error:
             self._settle_failed(asked, error)
         else:
-            results: list[Result] = [
-                result if isinstance(result, PluginFailed) else checked(self._name, post, result)
-                for post, result in zip(asked.batch, answer, strict=True)
-            ]
-            settle(asked.results, results, None)
+            settle(asked.results, answer, None)
         self._sent.popleft()
         self._unanswered -= asked.size
 
