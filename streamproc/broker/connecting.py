@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from aiokafka.client import AIOKafkaClient
@@ -19,6 +19,9 @@ from streamproc.errors import BrokerError, SettingsError
 from streamproc.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_ANSWER_S: Final = 10.0
+"""How long a broker may take for an answer; less where nobody has that much patience."""
 
 
 async def partitions_of_topics(
@@ -35,8 +38,9 @@ async def partitions_of_topics(
         BrokerError: no broker answers.
         SettingsError: it does not let us in, or not see a wanted topic.
     """
+    answer_ms = int(1000 * min(patience_s or _ANSWER_S, _ANSWER_S))
     client: Any = AIOKafkaClient(
-        **link.arguments(), client_id=f"streamproc-{uuid4().hex[:8]}", request_timeout_ms=10_000
+        **link.arguments(), client_id=f"streamproc-{uuid4().hex[:8]}", request_timeout_ms=answer_ms
     )
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     deadline = monotonic() + patience_s
@@ -47,7 +51,7 @@ async def partitions_of_topics(
                 await client.bootstrap()
                 break
             except (KafkaError, OSError, ValueError) as error:
-                if refused := refusal(await _why(link) or error, link):
+                if refused := refusal(await _why(link, answer_ms) or error, link):
                     raise refused from error
                 if monotonic() >= deadline:
                     raise nobody_there(link) from error
@@ -71,12 +75,12 @@ async def partitions_of_topics(
         await client.close()
 
 
-async def _why(link: Link) -> Exception | None:
+async def _why(link: Link, answer_ms: int) -> Exception | None:
     """What a connection to the first broker fails with: aiokafka's own attempt only logs it."""
     given = link.arguments()
     host, _, port = given.pop("bootstrap_servers")[0].rpartition(":")
     try:
-        connection = await create_conn(host.strip("[]"), int(port), **given, request_timeout_ms=10_000)
+        connection = await create_conn(host.strip("[]"), int(port), **given, request_timeout_ms=answer_ms)
     except Exception as error:  # noqa: BLE001 - looked at by whoever asked
         return error
     connection.close()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf
 
+from streamproc.counting import counted
+
 
 class State(StrEnum):
     """How a worker is."""
@@ -128,16 +130,17 @@ class Watchdog:
             return State.STUCK, f"not in the consumer group {late}"
         if now.at - self._ended_at > self._stuck_s:
             if now.in_flight:
-                return State.STUCK, f"{now.in_flight} posts are in flight, and none has ended {late}"
+                return State.STUCK, f"none of {counted(now.in_flight, 'post')} in flight has ended {late}"
             if now.waiting is None:
                 return State.STUCK, f"Kafka has not said {late} how many posts wait, and none was read"
-            return State.STUCK, f"{now.waiting} posts wait, and none was read {late}"
+            return State.STUCK, f"none of {counted(now.waiting, 'post')} waiting was read {late}"
         if now.at - self._committed_at > self._stuck_s:
-            return State.STUCK, f"{now.uncommitted} posts have ended, and no offset was committed {late}"
+            ended = counted(now.uncommitted, "post")
+            return State.STUCK, f"{ended} ended, and no offset was committed {late}"
         if min(now.left_behind_s, now.at - self._went_on_at) > self._max_pause_s:
             return State.STUCK, f"all others overtook posts that are in flight for {self._max_pause_s:g} s"
         if now.assigned is None:
             return State.STARTING, "not in the consumer group yet"
         if now.in_flight or now.waiting:
-            return State.WORKING, f"{now.in_flight} posts in flight, {now.waiting or 0} wait"
+            return State.WORKING, f"{counted(now.in_flight, 'post')} in flight, {now.waiting or 0} waiting"
         return State.IDLE, "no posts wait" if now.assigned else "other workers have all partitions"

@@ -29,7 +29,7 @@ def test_a_worker_that_ends_posts_works() -> None:
 def test_no_post_ending_for_too_long_is_stuck_and_the_next_one_is_the_end_of_it() -> None:
     states = watched([*each(range(0, 100, 10), BUSY), replace(BUSY, at=100, finished=1)])
     assert [health.state for health in states] == [State.WORKING] * 7 + [State.STUCK] * 3 + [State.WORKING]
-    assert states[7].reason == "5 posts are in flight, and none has ended for 60 s"
+    assert states[7].reason == "none of 5 posts in flight has ended for 60 s"
     assert (states[7].for_s, states[9].for_s) == (0.0, 20.0)
     assert not states[7].ready
     assert states[10].ready
@@ -37,7 +37,7 @@ def test_no_post_ending_for_too_long_is_stuck_and_the_next_one_is_the_end_of_it(
 
 def test_posts_that_wait_and_are_not_read_are_stuck_too() -> None:
     *_, last = watched(each((0, 30, 61), BUSY, in_flight=0))
-    assert (last.state, last.reason) == (State.STUCK, "100 posts wait, and none was read for 60 s")
+    assert (last.state, last.reason) == (State.STUCK, "none of 100 posts waiting was read for 60 s")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_offsets_that_are_not_confirmed_are_stuck_although_posts_end() -> None:
     samples = [replace(BUSY, at=10.0 * n, finished=n, uncommitted=n) for n in range(8)]
     states = watched(samples)
     assert [health.state for health in states][-2:] == [State.WORKING, State.STUCK]
-    assert states[-1].reason == "7 posts have ended, and no offset was committed for 60 s"
+    assert states[-1].reason == "7 posts ended, and no offset was committed for 60 s"
 
 
 def test_a_pause_is_not_stuck_until_it_is_too_long_and_time_counts_anew_after_it() -> None:

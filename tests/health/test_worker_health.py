@@ -145,9 +145,9 @@ async def test_a_worker_whose_posts_do_not_end_is_not_ready_and_then_exits_for_a
     assert ids(await stream.read("entities", bool)) == {"1"}
     await stream.send({"test:2": body(2, "STOP Berlin")})
     told = await until_ready(port, lambda status, told: status == 503 and told["state"] == "stuck")
-    assert told["reason"] == "1 posts are in flight, and none has ended for 1.5 s"
+    assert told["reason"] == "none of 1 post in flight has ended for 1.5 s"
     assert await asyncio.to_thread(worker.wait, 60) == 1
-    assert "error: stuck: 1 posts are in flight" in stream.logs().splitlines()[-1]
+    assert "error: stuck: none of 1 post in flight has ended" in stream.logs().splitlines()[-1]
     stream.settings["routes"] = '[{primary="capitals"}]'
     stream.start_worker()
     assert ids(await stream.read("entities", lambda found: len(found) >= 2)) == {"1", "2"}
