@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from random import uniform
-from time import monotonic
 from types import TracebackType
 from typing import Any, ClassVar, Final
 
@@ -50,6 +49,12 @@ _OUT_OF_STEP: Final = (
     UnknownProducerId,
 )
 """Kafka counts the batches of a producer otherwise than we do: another producer begins anew."""
+
+_SENT_AT_ONCE: Final = 64 * 1024 * 1024
+"""Bytes: aiokafka puts the batches of all partitions of a broker into one request."""
+
+_NUMBERS: Final = 2**30
+"""A client sends so many messages: at 2**31 of a partition Kafka begins at 0 again, aiokafka does not."""
 
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
@@ -93,24 +98,54 @@ class RecordTooLarge(StreamprocError):
 
 
 @dataclass(slots=True, eq=False)
-class _Chain:
-    """What goes to one partition.
+class _Sending:
+    """One call of `send`.
 
     Attributes:
-        left: positions of the messages that were not delivered yet, in order.
-        too_large: positions of those that never will be.
-        failure: why it stopped.
+        left: positions of the messages that have not ended, in order.
+        too_large: positions of those that never will arrive.
+        trouble: what went wrong last.
     """
+
+    messages: Sequence[Outgoing]
+    left: list[int]
+    too_large: list[int]
+    trouble: KafkaError | None = None
+
+    @property
+    def topics(self) -> str:
+        """Where they go, for people."""
+        return ", ".join(sorted({message.topic for message in self.messages}))
+
+
+@dataclass(slots=True, eq=False)
+class _Chain:
+    """What of it goes to one partition."""
 
     topic: str
     partition: int
     left: list[int]
-    too_large: list[int]
-    failure: KafkaError | None = None
 
-    @property
-    def where(self) -> str:
-        return f"topic {self.topic}, partition {self.partition}"
+
+class _Room:
+    """Bytes that are on their way at once: so many at most, or one batch."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._out = 0
+        self._news = asyncio.Event()
+
+    async def take(self, size: int) -> None:
+        """Wait until there is room for so many."""
+        while self._out and self._out + size > self._most:
+            self._news.clear()
+            await self._news.wait()
+        self._out += size
+
+    def give_back(self, size: int) -> None:
+        """So many have arrived."""
+        self._out -= size
+        self._news.set()
 
 
 class BatchProducer:
@@ -139,8 +174,10 @@ class BatchProducer:
         self._batch_bytes = batch_bytes
         self._started = False
         self._producer: Any = None
+        self._numbered = 0
         self._anywhere = count()
         self._turn = asyncio.Lock()
+        self._limits: set[asyncio.Timeout] = set()
 
     async def __aenter__(self) -> BatchProducer:
         await self.start()
@@ -159,17 +196,25 @@ class BatchProducer:
             SettingsError: it does not take us for who we say we are.
         """
         try:
-            await self._connect()
-        except KafkaError as error:
+            async with asyncio.timeout(self._seconds):
+                self._producer = await self._connect()
+        except (KafkaError, TimeoutError) as error:
             raise refusal(error, self._link) or BrokerError(
-                f"cannot reach Kafka at {self._link.told}: {error}"
+                f"cannot reach Kafka at {self._link.told}: {str(error) or 'no answer'}"
             ) from error
         self._started = True
 
     async def stop(self) -> None:
-        """Disconnect, in bounded time. Does nothing when not connected."""
+        """Disconnect, in bounded time: what is being sent has a few seconds.
+
+        Does nothing when not connected.
+        """
         self._started = False
-        producer, self._producer = self._producer, None
+        soon = asyncio.get_running_loop().time() + _GOODBYE_S
+        for limit in self._limits:
+            limit.reschedule(min(soon, limit.when() or soon))
+        async with self._turn:
+            producer, self._producer = self._producer, None
         if producer is None:
             return
         try:
@@ -188,48 +233,74 @@ class BatchProducer:
                 be delivered or not.
             SettingsError: we may not write there.
         """
-        if not self._started:
-            raise BrokerError(_NOT_CONNECTED)
-        async with self._turn:
-            too_large = await self._send(messages, monotonic() + self._seconds)
-        if too_large:
-            raise RecordTooLarge(messages, sorted(too_large))
+        sending = _Sending(messages, [*range(len(messages))], [])
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                self._limits.add(limit)
+                try:
+                    async with self._turn:
+                        await self._send(sending)
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError as error:
+            why = f"{sending.trouble!r}" if sending.trouble is not None else "no answer"
+            raise BrokerError(
+                f"Kafka at {self._link.told} took no messages for topic {sending.topics} "
+                f"within {self._seconds:g} s: {why}"
+            ) from error
+        if sending.too_large:
+            raise RecordTooLarge(messages, sorted(sending.too_large))
 
     # -- sending -----------------------------------------------------------------------------
 
-    async def _send(self, messages: Sequence[Outgoing], deadline: float) -> list[int]:
-        """Deliver; positions of the messages that are too large."""
-        chains: list[_Chain] = []
+    async def _send(self, sending: _Sending) -> None:
+        """Deliver, however often that takes; whoever has no more time cancels it."""
         for attempt in count():
-            where = "any topic"
+            if not self._started:
+                raise BrokerError(_NOT_CONNECTED)
             try:
+                if self._numbered > _NUMBERS:
+                    await self._disconnect()
                 if self._producer is None:
-                    await self._connect()
-                chains = chains or await self._chains(messages, deadline)
-                # Every chain stops before an error is raised: none goes on behind the caller's back.
-                ends = [self._send_chain(chain, messages, deadline) for chain in chains if chain.left]
-                for error in await asyncio.gather(*ends, return_exceptions=True):
-                    if error is not None:
-                        raise error
-                for chain in chains:
-                    where = chain.where
-                    if chain.failure is not None:
-                        raise chain.failure
-                return [index for chain in chains for index in chain.too_large]
+                    self._producer = await self._connect()
+                self._numbered += len(sending.left)
+                await self._send_what_is_left(sending, self._producer)
+                return
             except KafkaError as error:
                 # A batch that failed has used up its number: Kafka would take none behind it.
                 await self._disconnect()
-                await self._again(error, where, attempt, deadline)
-        raise AssertionError
+                sending.trouble = error
+                if not (error.retriable or isinstance(error, (KafkaTimeoutError, *_OUT_OF_STEP))):
+                    raise refusal(error, self._link) or BrokerError(
+                        f"Kafka refused to take messages for topic {sending.topics}: {error!r}"
+                    ) from error
+            except BaseException:
+                # aiokafka would go on with what it has, for ever and behind the caller's back.
+                await self._disconnect()
+                raise
+            await asyncio.sleep(uniform(0.5, 1.0) * min(0.1 * 2**attempt, 5.0))
 
-    async def _chains(self, messages: Sequence[Outgoing], deadline: float) -> list[_Chain]:
-        """The messages by topic and partition."""
+    async def _send_what_is_left(self, sending: _Sending, producer: Any) -> None:
+        chains = await self._chains(sending, producer)
+        room = _Room(_SENT_AT_ONCE)
+        ends = [self._send_chain(chain, sending, producer, room) for chain in chains]
+        # Every chain stops before an error is raised: none goes on behind the caller's back.
+        errors = await asyncio.gather(*ends, return_exceptions=True)
+        sending.left = sorted(index for chain in chains for index in chain.left)
+        for error in errors:
+            if error is not None:
+                raise error
+
+    async def _chains(self, sending: _Sending, producer: Any) -> list[_Chain]:
+        """What is left, by topic and partition."""
+        messages = sending.messages
         by_topic: dict[str, list[int]] = defaultdict(list)
-        for index, message in enumerate(messages):
-            by_topic[message.topic].append(index)
+        for index in sending.left:
+            by_topic[messages[index].topic].append(index)
         chains: list[_Chain] = []
         for topic, indices in by_topic.items():
-            partitions = await self._partitions(topic, deadline)
+            named = {messages[index].partition for index in indices} - {None}
+            partitions = await _partitions(producer, topic, named)
             keys = [messages[index].key for index in indices]
             hashes = murmur2_all([b"" if key is None else key for key in keys])
             # Kafka's partitioner takes the hash without its sign bit.
@@ -237,80 +308,40 @@ class BatchProducer:
             anywhere = next(self._anywhere) % partitions
             targets: dict[int, list[int]] = defaultdict(list)
             for index, key, partition in zip(indices, keys, keyed, strict=True):
-                named = messages[index].partition
+                place = messages[index].partition
                 free = anywhere if key is None else partition
-                targets[free if named is None else named].append(index)
-            chains += [_Chain(topic, partition, its, []) for partition, its in targets.items()]
+                targets[free if place is None else place].append(index)
+            chains += [_Chain(topic, partition, its) for partition, its in targets.items()]
         return chains
 
-    async def _partitions(self, topic: str, deadline: float) -> int:
-        for attempt in count():
+    async def _send_chain(self, chain: _Chain, sending: _Sending, producer: Any, room: _Room) -> None:
+        """Send one partition's messages in order, less those that are too large."""
+        messages, left = sending.messages, chain.left
+        most = len(left)
+        while left:
+            if _bytes_of(messages[left[0]]) > _SENT_BY_NOBODY:
+                sending.too_large.append(left.pop(0))
+                continue
+            batch, taken = _fill(producer, messages, left[:most])
+            size = batch.size()
+            await room.take(size)
             try:
-                return len(await self._connected().partitions_for(topic))
-            except KafkaError as error:
-                await self._again(error, f"topic {topic}", attempt, deadline)
-        raise AssertionError
-
-    async def _send_chain(self, chain: _Chain, messages: Sequence[Outgoing], deadline: float) -> None:
-        """Send one partition's messages in order, until none is left or one batch fails."""
-        chain.failure = None
-        try:
-            while chain.left:
-                if len(messages[chain.left[0]].value or b"") > _SENT_BY_NOBODY:
-                    chain.too_large.append(chain.left.pop(0))
-                    continue
-                batch, size = self._fill(messages, chain.left)
-                await self._deliver(batch, chain, messages, chain.left[:size], deadline)
-                del chain.left[:size]
-        except KafkaError as error:
-            chain.failure = error
-
-    def _fill(self, messages: Sequence[Outgoing], indices: Sequence[int]) -> tuple[Any, int]:
-        """A record batch of the first messages, at least one, and how many they are."""
-        batch = self._connected().create_batch()
-        append = batch.append
-        for size, index in enumerate(indices):
-            one = messages[index]
-            headers = [*one.headers] if one.headers else _NO_HEADERS
-            if append(timestamp=one.timestamp, key=one.key, value=one.value, headers=headers) is None:
-                return batch, size
-        return batch, len(indices)
-
-    async def _deliver(
-        self,
-        batch: Any,
-        chain: _Chain,
-        messages: Sequence[Outgoing],
-        indices: Sequence[int],
-        deadline: float,
-    ) -> None:
-        """Send a record batch, and wait until it is delivered, less the messages that are too large."""
-        producer = self._connected()
-        answer = await producer.send_batch(batch, chain.topic, partition=chain.partition)
-        # aiokafka goes on with a numbered batch for ever.
-        await asyncio.wait([answer], timeout=max(0.0, deadline - monotonic()))
-        if not answer.done() or answer.cancelled():
-            raise KafkaTimeoutError("no answer")
-        if (error := answer.exception()) is None:
-            return
-        if not isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-            raise error
-        # A batch that was refused for its size is as if it had not been: the next one has its number.
-        numbers = producer._txn_manager
-        numbers.increment_sequence_number(TopicPartition(chain.topic, chain.partition), -len(indices))
-        if len(indices) == 1:
-            chain.too_large += indices
-            return
-        # The broker measures the batch, not its messages: send the halves, down to the message that
-        # is too large by itself.
-        middle = len(indices) // 2
-        for half in (indices[:middle], indices[middle:]):
-            batch, _ = self._fill(messages, half)
-            await self._deliver(batch, chain, messages, half, deadline)
+                delivered = await _deliver(producer, batch, chain, taken)
+            finally:
+                room.give_back(size)
+            # The broker measures the batch, not its messages: halve it, down to the message that is
+            # too large by itself.
+            if delivered:
+                del left[:taken]
+                most = 2 * most
+            elif taken > 1:
+                most = taken // 2
+            else:
+                sending.too_large.append(left.pop(0))
 
     # -- the client --------------------------------------------------------------------------
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> Any:
         """A new client: Kafka numbers its batches from 0 on."""
         producer = AIOKafkaProducer(
             acks="all",
@@ -322,42 +353,71 @@ class BatchProducer:
         try:
             await producer.start()
         except BaseException:
-            await producer.stop()
+            await _abandon(producer)
             raise
-        self._producer = producer
-
-    def _connected(self) -> Any:
-        if self._producer is None:  # stopped meanwhile
-            raise BrokerError(_NOT_CONNECTED)
-        return self._producer
+        self._numbered = 0
+        return producer
 
     async def _disconnect(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             await _abandon(producer)
 
-    async def _again(self, error: KafkaError, where: str, attempt: int, deadline: float) -> None:
-        """Wait before the next attempt.
 
-        Raises:
-            BrokerError: there is no use in another attempt, or no time left.
-            SettingsError: we may not write there.
-        """
-        if not (error.retriable or isinstance(error, (KafkaTimeoutError, *_OUT_OF_STEP))):
-            raise refusal(error, self._link) or BrokerError(
-                f"Kafka refused to take messages for {where}: {error!r}"
-            ) from error
-        pause = uniform(0.5, 1.0) * min(0.1 * 2**attempt, 5.0)
-        if monotonic() + pause > deadline:
-            raise BrokerError(
-                f"Kafka at {self._link.told} took no messages for {where} "
-                f"within {self._seconds:g} s: {error!r}"
-            ) from error
-        await asyncio.sleep(pause)
+async def _partitions(producer: Any, topic: str, named: Collection[int | None]) -> int:
+    """How many a topic has.
+
+    Raises:
+        BrokerError: it has not those that messages name.
+    """
+    found = len(await producer.partitions_for(topic))
+    if all(partition is not None and 0 <= partition < found for partition in named):
+        return found
+    await producer.client.force_metadata_update()
+    found = len(await producer.partitions_for(topic))
+    missing = [n for n in named if n is not None and not 0 <= n < found]
+    if missing:
+        raise BrokerError(f"topic {topic} has no partition {missing[0]}: expected 0 to {found - 1}")
+    return found
+
+
+def _bytes_of(message: Outgoing) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in message.headers)
+    return len(message.key or b"") + len(message.value or b"") + headers
+
+
+def _fill(producer: Any, messages: Sequence[Outgoing], indices: Sequence[int]) -> tuple[Any, int]:
+    """A record batch of the first messages, at least one, and how many they are."""
+    batch = producer.create_batch()
+    append = batch.append
+    for size, index in enumerate(indices):
+        one = messages[index]
+        headers = [*one.headers] if one.headers else _NO_HEADERS
+        if append(timestamp=one.timestamp, key=one.key, value=one.value, headers=headers) is None:
+            return batch, size
+    return batch, len(indices)
+
+
+async def _deliver(producer: Any, batch: Any, chain: _Chain, messages: int) -> bool:
+    """Send a record batch and wait for the answer; whether its size was taken."""
+    answer = await producer.send_batch(batch, chain.topic, partition=chain.partition)
+    await asyncio.wait([answer])
+    if answer.cancelled():
+        raise KafkaTimeoutError("no answer")
+    error = answer.exception()
+    if error is None:
+        return True
+    if not isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+        raise error
+    # It is as if it had not been: the next batch has its number.
+    place = TopicPartition(chain.topic, chain.partition)
+    producer._txn_manager.increment_sequence_number(place, -messages)
+    return False
 
 
 async def _abandon(producer: Any) -> None:
     """Let go of a client without waiting for what it still has."""
+    producer._closed = True
     for close in (producer._sender.close, producer.client.close):
         with suppress(TimeoutError):
             async with asyncio.timeout(1.0):

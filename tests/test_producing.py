@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.sender import Sender
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from streamproc import producing
 from streamproc.broker.link import Link
 from streamproc.broker.murmur2 import murmur2_all
 from streamproc.errors import BrokerError
@@ -168,10 +171,10 @@ async def test_a_producer_that_kafka_counts_otherwise_begins_anew(
 ) -> None:
     await kafka.create("producing-numbers", 2)
     await producer.send([Outgoing("producing-numbers", b"k%d" % n, b"a") for n in range(20)])
-    numbers = producer._connected()._txn_manager
+    numbers = producer._producer._txn_manager
     numbers.increment_sequence_number(TopicPartition("producing-numbers", 0), 3)
     await producer.send([Outgoing("producing-numbers", b"k%d" % n, b"b") for n in range(20)])
-    assert producer._connected()._txn_manager is not numbers
+    assert producer._producer._txn_manager is not numbers
     records = await read(kafka.bootstrap, "producing-numbers", 2)
     for n in range(20):
         values = [r.value for r in records if r.key == b"k%d" % n]
@@ -199,13 +202,92 @@ async def test_a_broker_that_says_nothing_is_an_error_in_time_and_the_next_send_
 async def test_a_refused_batch_leaves_the_producer_as_it_is(kafka: Kafka, producer: BatchProducer) -> None:
     await kafka.create("producing-refused", 1, max_message_bytes=2_000)
     await producer.send([Outgoing("producing-refused", b"k", b"first")])
-    client = producer._connected()
+    client = producer._producer
     with pytest.raises(RecordTooLarge):
         await producer.send([Outgoing("producing-refused", b"k", b"x" * size) for size in (9, 3_000, 9)])
     await producer.send([Outgoing("producing-refused", b"k", b"last")])
-    assert producer._connected() is client
+    assert producer._producer is client
     records = await read(kafka.bootstrap, "producing-refused", 1)
     assert [len(r.value) for r in records] == [5, 9, 9, 4]
+
+
+async def test_of_many_messages_each_that_is_too_large_is_named_once(
+    kafka: Kafka, producer: BatchProducer
+) -> None:
+    await kafka.create("producing-many", 1, max_message_bytes=20_000)
+    sizes = [30_000 if n % 7 == 0 else 200 for n in range(300)]
+    with pytest.raises(RecordTooLarge) as refusal:
+        await producer.send(
+            [Outgoing("producing-many", b"%d" % n, b"x" * size) for n, size in enumerate(sizes)]
+        )
+    assert refusal.value.indices == tuple(range(0, 300, 7))
+    records = await read(kafka.bootstrap, "producing-many", 1)
+    assert [int(r.key) for r in records] == [n for n in range(300) if n % 7]
+
+
+async def test_a_client_that_has_used_up_its_numbers_makes_way_for_another(
+    kafka: Kafka, producer: BatchProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kafka.create("producing-used-up", 1)
+    monkeypatch.setattr(producing, "_NUMBERS", 10)
+    clients = set()
+    for n in range(0, 30, 5):
+        await producer.send([Outgoing("producing-used-up", b"k", b"%d" % m) for m in range(n, n + 5)])
+        clients.add(producer._producer)
+    assert len(clients) == 2
+    records = await read(kafka.bootstrap, "producing-used-up", 1)
+    assert [int(r.value) for r in records] == list(range(30))
+
+
+async def test_what_is_more_than_a_broker_takes_at_once_goes_in_several_requests(kafka: Kafka) -> None:
+    await kafka.create("producing-heavy", 2, max_message_bytes=60 * 1024 * 1024)
+    async with BatchProducer(Link(kafka.bootstrap), seconds=40) as producer:
+        heavy = b"x" * (55 * 1024 * 1024)
+        await producer.send([Outgoing("producing-heavy", None, heavy, partition=n) for n in (0, 1)])
+        with pytest.raises(RecordTooLarge):
+            await producer.send([Outgoing("producing-heavy", heavy + heavy, b"v")])
+
+
+async def test_a_partition_that_is_not_there_is_named_and_one_that_is_new_is_found(
+    kafka: Kafka, producer: BatchProducer
+) -> None:
+    await kafka.create("producing-places", 1)
+    await producer.send([Outgoing("producing-places", b"k", b"0")])
+    with pytest.raises(BrokerError, match="topic producing-places has no partition 1: expected 0 to 0"):
+        await producer.send([Outgoing("producing-places", b"k", b"1", partition=1)])
+    await producer.send([Outgoing("producing-places", b"k", b"1")])
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    await admin.create_partitions({"producing-places": NewPartitions(2)})
+    await admin.close()
+    await producer.send([Outgoing("producing-places", b"k", b"2", partition=1)])
+    records = await read(kafka.bootstrap, "producing-places", 2)
+    assert [(r.partition, r.value) for r in records] == [(0, b"0"), (0, b"1"), (1, b"2")]
+
+
+async def test_a_broker_that_gives_no_number_is_an_error_in_time(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: Sender) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Sender, "_maybe_wait_for_pid", never)
+    async with asyncio.timeout(10):
+        with pytest.raises(BrokerError, match="cannot reach Kafka"):
+            await BatchProducer(Link(kafka.bootstrap), seconds=0.5).start()
+
+
+async def test_stopping_ends_what_is_being_sent(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producing, "_GOODBYE_S", 0.5)
+    producer = BatchProducer(Link(kafka.bootstrap))
+    await producer.start()
+    sends = [asyncio.create_task(producer.send([Outgoing("nowhere", b"k", b"v")])) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    async with asyncio.timeout(15):
+        await producer.stop()
+        ended = await asyncio.gather(*sends, return_exceptions=True)
+    assert [type(error) for error in ended] == [BrokerError] * 3
+    assert producer._producer is None
 
 
 async def test_a_message_larger_than_a_batch_goes_alone(kafka: Kafka) -> None:

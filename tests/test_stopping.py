@@ -109,7 +109,7 @@ async def test_a_producer_disconnects_although_no_broker_takes_the_rest(
     monkeypatch.setattr(MessageAccumulator, "flush", never)
     producer = BatchProducer(Link(kafka.bootstrap))
     await producer.start()
-    client = producer._connected().client
+    client = producer._producer.client
     async with asyncio.timeout(20):
         await producer.stop()
     assert not any(connection.connected() for connection in client._conns.values())

@@ -91,7 +91,7 @@ def tag_safely(
     if not batch:
         return []
     try:
-        taggings = model.explain(batch) if explain else model.tag(batch)
+        taggings = [*(model.explain(batch) if explain else model.tag(batch))]
         if len(taggings) != len(batch):
             raise ValueError(f"{len(taggings)} taggings for {len(batch)} posts")
     except BaseException as error:  # noqa: BLE001 - whatever a plugin raises, also SystemExit, costs one post
@@ -109,11 +109,15 @@ def _failed(name: str, error: BaseException) -> PluginFailed:
         told = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - an exception that cannot even be told
         told = type(error).__name__
-    if len(told) > _TOLD_CHARS:
-        told = f"{told[:_TOLD_CHARS]}... ({len(told)} characters)"
-    failed = PluginFailed(f"plugin {name!r} raised {told}")
+    failed = PluginFailed(f"plugin {name!r} raised {_shortened(told)}")
     failed.__cause__ = error
     return failed
+
+
+def _shortened(told: str) -> str:
+    if len(told) <= _TOLD_CHARS:
+        return told
+    return f"{told[:_TOLD_CHARS]}... ({len(told)} characters)"
 
 
 def checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
@@ -134,7 +138,7 @@ def checked(name: str, post: FusionInput, tagging: Tagging) -> Result:
             fault = _fault(post, tagging)
     except Exception as error:  # noqa: BLE001 - fields that are not what they are declared to be
         fault = f"its tagging is malformed: {type(error).__name__}: {error}"
-    return tagging if fault is None else PluginFailed(f"plugin {name!r}: {fault}")
+    return tagging if fault is None else PluginFailed(f"plugin {name!r}: {_shortened(fault)}")
 
 
 def _is_plain(tagging: Tagging) -> bool:

@@ -80,7 +80,7 @@ def send(stream: Deployment, key: bytes, value: bytes, *options: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("codec", ["none", "gzip"])
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
 async def test_such_a_post_is_tagged_or_becomes_a_letter_and_the_partition_goes_on(
     deploy: Callable[..., Deployment], codec: str
 ) -> None:

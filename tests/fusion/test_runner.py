@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -26,6 +26,16 @@ class Broken(FusionModel):
         return self.taggings  # type: ignore[return-value]
 
 
+class Unreadable(list[Tagging]):
+    def __iter__(self) -> Iterator[Tagging]:
+        raise RuntimeError("ended badly")
+
+
+class Miscounted(list[Tagging]):
+    def __iter__(self) -> Iterator[Tagging]:
+        return iter([Tagging((), (), 0.0)] * 3)
+
+
 def tagging(*entities: Entity) -> Tagging:
     return Tagging(entities, (), 0.0)
 
@@ -36,6 +46,8 @@ def tagging(*entities: Entity) -> Tagging:
         ([], "0 taggings for 1 posts"),
         ([tagging(), tagging()], "2 taggings for 1 posts"),
         (None, "TypeError"),
+        (Unreadable([tagging()]), "ended badly"),
+        (Miscounted([tagging()]), "3 taggings for 1 posts"),
         ([tagging(Entity("Berlin", "LOC", 0, 6, 1.0))], "'Berlin' is not at 0:6"),
         ([tagging(Entity("", "LOC", 1, 1, 1.0))], "is not at 1:1"),
         ([tagging(Entity("Ada", "PER", 0, 3, 1.0), Entity("da", "PER", 1, 3, 1.0))], "out of order"),
