@@ -17,8 +17,11 @@ from aiokafka.producer.message_accumulator import MessageAccumulator
 from streamproc import producing
 from streamproc.broker.link import Link
 from streamproc.producing import BatchProducer, Outgoing
+from streamproc.settings import load_settings
 from streamproc.transport import Batch, BatchSchema, Fetching, fetching
+from streamproc.worker import Worker
 from tests.apps.batch_app import make_app
+from tests.services import kafka as kafka_service
 from tests.services.kafka import Kafka
 
 
@@ -113,3 +116,19 @@ async def test_a_producer_disconnects_although_no_broker_takes_the_rest(
     async with asyncio.timeout(20):
         await producer.stop()
     assert not any(connection.connected() for connection in client._conns.values())
+
+
+async def test_a_worker_ends_at_once_when_its_broker_is_gone(tmp_path: Path) -> None:
+    with kafka_service.running(tmp_path) as kafka:
+        for topic in ("posts", "entities", "posts.deadletters"):
+            await kafka.create(topic, 2)
+        settings = load_settings(
+            environment={}, assignments=[f"kafka.broker={kafka.bootstrap}", 'routes=[{primary="capitals"}]']
+        )
+        worker = Worker(settings)
+        await worker.start()
+        await until(lambda: len(worker.progress()) == 2)
+        kafka.server.kill()
+        await asyncio.sleep(2)  # fetches fail by now
+        async with asyncio.timeout(20):
+            await worker.stop()

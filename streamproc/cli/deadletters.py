@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 STAGES: Final = ("decode", "route", "fuse", "look", "publish")
-STATES: Final = ("waiting", "parked", "replayed", "deleted", "all")
+STATES: Final = ("waiting", "parked", "replayed", "deleted", "copy", "all")
 
 
 @click.group("deadletters")

@@ -74,7 +74,9 @@ def _table(settings: Settings, rows: list[PartitionLag]) -> Table:
     for title, footer in (("partition", "all"), ("committed", ""), ("end", ""), ("lag", str(total))):
         table.add_column(title, footer=footer, justify="right")
     if all(row.committed is None for row in rows):
-        table.caption = "This group has committed nothing here: no worker of it has ended a post yet."
+        table.caption = (
+            "This group has committed nothing here: it has no worker, or none that got as far as that."
+        )
     for row in rows:
         committed = "-" if row.committed is None else str(row.committed)
         table.add_row(str(row.partition), committed, str(row.end), str(row.lag))

@@ -27,6 +27,7 @@ _COLORS: Final = {
     State.PARKED: "red",
     State.REPLAYED: "green",
     State.DELETED: "dim",
+    State.COPY: "dim",
 }
 _WITHOUT_TERMINAL: Final = 200
 """Columns of a table that goes to a file or a pipe."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from streamproc.cli.options import settings_from, settings_options
+from streamproc.cli.quiet import Repeats
 from streamproc.cycles import search_rarely
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def command(
         logging.getLogger(noisy).setLevel(logging.INFO if debug else logging.WARNING)
     if not debug:
         logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_no_rebalance)
+        repeats = Repeats(["aiokafka", "streamproc.publishing"])
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(repeats)
     search_rarely()
     asyncio.run(_run(settings_from(config, assignments, broker)))
 

@@ -26,7 +26,7 @@ class LetterBox:
     """What lay in `posts.deadletters` when the box was opened; `open` makes one.
 
     Marks lie behind their letters, so they are read first; only the places that they name are kept.
-    Letters are never held.
+    Letters are never held, only a number for each reading that has one.
 
     Args:
         reader: connected.
@@ -87,7 +87,7 @@ class LetterBox:
     async def letters(
         self, doing: str | None = None, spans: Mapping[int, Span] | None = None
     ) -> AsyncIterator[tuple[StoredLetter, State]]:
-        """Letter after letter, partition after partition.
+        """Letter after letter, partition after partition. Of several of the same reading the first counts.
 
         Args:
             doing: what they are read for, where the progress is to be told.
@@ -98,10 +98,14 @@ class LetterBox:
         """
         part = self._spans if spans is None else spans
         progress = self._progress if doing is not None else silent
+        readings: set[int] = set()
         async for record in _told(self._reader, self._topic, part, doing or "", progress):
             if not is_mark(record):
                 letter = StoredLetter.read(record)
-                yield letter, self._state(letter)
+                reading = hash((letter.topic, letter.read_at, letter.attempts, letter.key, letter.body))
+                copy = reading in readings and letter.read_at is not None
+                readings.add(reading)
+                yield letter, State.COPY if copy else self._state(letter)
 
     async def letter(self, place: Place) -> tuple[StoredLetter, State]:
         """One letter.

@@ -112,6 +112,8 @@ class Replay:
         if state in {State.REPLAYED, State.DELETED}:
             self.report.before += bool(wanted.places)
             return False
+        if state is State.COPY:
+            return bool(wanted.places)
         if state is State.PARKED and not (wanted.parked or wanted.places):
             self.report.parked += 1
             return False

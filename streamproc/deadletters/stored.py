@@ -63,6 +63,8 @@ class State(StrEnum):
     REPLAYED = "replayed"
     DELETED = "deleted"
     """Its post was deleted meanwhile, so it was dropped instead of replayed."""
+    COPY = "copy"
+    """Another letter of the same reading: a worker was killed before it had committed the first one."""
 
 
 class LeftBehind(NamedTuple):

@@ -23,6 +23,9 @@ EVERY_S: Final = 2.0
 ANSWER_S: Final = 5.0
 """How long the broker may take to say how much there is to read."""
 
+SILENT_S: Final = 10.0
+"""From when on it is said that Kafka does not answer."""
+
 _STOPPING: Final = Health(State.STOPPING, "finishing what was started", 0.0)
 _STARTING: Final = Health(State.STARTING, "loading models and connecting", 0.0)
 
@@ -46,6 +49,8 @@ class Watching:
         self._every_s = min(EVERY_S, settings.stuck_s / 5)
         self._consumer: BatchConsumer | None = None
         self._pipeline: Pipeline | None = None
+        self._answered_at: float | None = None
+        self._away = False
 
     async def watch(self, app: Any, pipeline: Pipeline) -> None:
         """Look after a worker until cancelled.
@@ -88,6 +93,9 @@ class Watching:
                 assigned, waiting = await consumer.standing()
         except (TimeoutError, BrokerError) as error:
             logger.debug("no answer about what waits: %r", error)
+            self._tell_of_silence()
+        else:
+            self._tell_of_answer()
         return Sample(
             at=monotonic(),
             finished=consumer.finished_total,
@@ -99,6 +107,23 @@ class Watching:
             left_behind_s=consumer.left_behind_s,
             paused=consumer.waiting_for,
         )
+
+    def _tell_of_silence(self) -> None:
+        if self._answered_at is None or self._away or monotonic() - self._answered_at < SILENT_S:
+            return
+        self._away = True
+        settings = self._settings
+        end = f"; the worker ends after {settings.exit_s:g} s (health.exit_s)" if settings.exit_s else ""
+        logger.warning(
+            "Kafka has not answered for %.0f s: asked again until it does%s",
+            monotonic() - self._answered_at,
+            end,
+        )
+
+    def _tell_of_answer(self) -> None:
+        if self._away and self._answered_at is not None:
+            logger.warning("Kafka answers again, after %.0f s", monotonic() - self._answered_at)
+        self._away, self._answered_at = False, monotonic()
 
     def _tell(self, before: State) -> None:
         """Log what changed; end what is stuck for too long."""

@@ -83,19 +83,22 @@ class FetchingClient(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust car
             await super().on_thread_stop()  # it never got as far as a group
             return
         leaving = asyncio.create_task(leave_join(consumer))
+        stopping = asyncio.create_task(super().on_thread_stop())
         try:
-            async with asyncio.timeout(ANSWER_S):
-                await super().on_thread_stop()
-        except TimeoutError:
-            self.log.warning(
-                "Kafka does not answer within %g s: left its group without a word, which others notice "
-                "after the session timeout",
-                ANSWER_S,
-            )
-            await abandon(consumer)
+            await asyncio.wait([stopping], timeout=ANSWER_S)
+            if not stopping.done():
+                self.log.warning(
+                    "Kafka does not answer within %g s: left its group without a word, which others notice "
+                    "after the session timeout",
+                    ANSWER_S,
+                )
+            # Without a broker aiokafka's stop ends halfway, by the cancellation of a fetch of its own.
+            if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
+                await abandon(consumer)
         finally:
-            leaving.cancel()
-            await asyncio.gather(leaving, return_exceptions=True)
+            for task in (leaving, stopping):
+                task.cancel()
+            await asyncio.gather(leaving, stopping, return_exceptions=True)
 
     async def _gather_remaining_tasks(self) -> None:
         """The loop's other tasks are not ours to cancel."""

@@ -38,5 +38,5 @@ class TaskWorker:
     async def _run(self) -> None:
         try:
             await self._service._serve()
-        except Exception:  # noqa: BLE001 - the service has told it, and has the app crash
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the service has told it
             self._service.set_shutdown()

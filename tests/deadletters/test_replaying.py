@@ -107,6 +107,19 @@ def test_filters_and_places_choose_what_is_replayed(office: Office) -> None:
     assert keys(office) == ["0", "3", "4"]
 
 
+def test_of_letters_of_the_same_reading_one_is_replayed(office: Office) -> None:
+    """A worker that is killed before it commits leaves a second letter of what it had read."""
+    office.bury(letter(1, offset=4), letter(2, offset=5), letter(1, offset=4), letter(1, offset=4))
+    assert [one["state"] for one in office.letters()].count("copy") == 2
+    dry = office.run("replay", "--dry-run", "--json").json
+    assert dry["replayed"] == 2
+    assert office.run("replay", "--json").json["replayed"] == 2
+    assert office.run("replay", "--json").json["replayed"] == 0
+    assert sorted(one["state"] for one in office.letters()) == ["copy", "copy", "replayed", "replayed"]
+    copy = next(one["letter"] for one in office.letters("--state", "copy"))
+    assert office.run("replay", copy, "--json").json["replayed"] == 1
+
+
 def test_a_letter_that_failed_too_often_is_replayed_on_request_only(office: Office) -> None:
     office.bury(*(letter(n, attempts=n) for n in range(1, 7)))
     assert office.run("replay").out == "3 replayed; 3 parked: --parked takes them along\n"
