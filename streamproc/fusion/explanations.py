@@ -12,6 +12,7 @@ CELLS: Final = 49
 """Of a `grid`: 7 x 7, row by row."""
 
 _KINDS: Final = get_args(get_type_hints(Weights)["over"])
+_NUMBERS: Final = (float, int)
 _NAMED: Final = ("modalities", "gates")
 _TOLERANCE: Final = 1e-3
 """How far rounding may take a weight or a border out of 0 to 1."""
@@ -29,11 +30,14 @@ def explanation_fault(text: str, explanation: Explanation) -> str | None:
     Raises:
         Exception: fields that are not what they are declared to be.
     """
+    if type(explanation.tokens) is not tuple:
+        return f"explanation: expected tokens as a tuple, got {type(explanation.tokens).__name__}"
     end = 0
     for word, start, stop in explanation.tokens:
         known = type(word) is str and type(start) is int and type(stop) is int
         if not known or not end <= start < stop <= len(text):
             return f"explanation: token {word!r} at {start}:{stop} is not in the text, or out of order"
+        word.encode()  # what cannot be written as UTF-8 must not get as far as a page
         end = stop
     for name, weights in explanation.weights.items():
         fault = _weights_fault(weights, len(explanation.tokens))
@@ -47,7 +51,7 @@ def _weights_fault(weights: Weights, tokens: int) -> str | None:
         return "expected rows as tuples of tuples"
     if not (type(weights.boxes) is tuple and all(type(box) is tuple for box in weights.boxes)):
         return "expected boxes as tuples of tuples"
-    if not all(isinstance(value, float | int) for row in (*weights.rows, *weights.boxes) for value in row):
+    if not all(type(value) in _NUMBERS for row in (*weights.rows, *weights.boxes) for value in row):
         return "expected Python's own numbers"
     if weights.over not in _KINDS:
         return f"over {weights.over!r} is none of {', '.join(_KINDS)}"
@@ -57,7 +61,7 @@ def _weights_fault(weights: Weights, tokens: int) -> str | None:
         return f"columns have names only over {' and '.join(_NAMED)}, not over {weights.over}"
     if bool(weights.boxes) and weights.over != "regions":
         return f"boxes are of regions, not of {weights.over}"
-    if not all(type(column) is str for column in weights.columns):
+    if type(weights.columns) is not tuple or not all(type(column) is str for column in weights.columns):
         return "expected names as columns"
     expected = _width(weights, tokens)
     for place, row in enumerate(weights.rows):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -70,6 +71,11 @@ def test_a_well_formed_explanation_is_handed_on(told: Explanation) -> None:
     ("told", "fault"),
     [
         ("because", "malformed"),
+        (of(tokens=list(TOKENS)), "expected tokens as a tuple, got list"),
+        (of(columns=["words", "image"]), "expected names as columns"),
+        (of(rows=((np.float64(0.5),) * 2,) * 3), "expected Python's own numbers"),
+        (of(rows=((True, False),) * 3), "expected Python's own numbers"),
+        (of(tokens=(("A\ud800", 0, 3), *TOKENS[1:])), "surrogates not allowed"),
         (of(tokens=(("Ada", 0, 3),)), "3 rows for 1 tokens"),
         (of(tokens=(*TOKENS[:2], ("Berlin", 7, 14))), "'Berlin' at 7:14 is not in the text"),
         (of(tokens=TOKENS[::-1]), "out of order"),
