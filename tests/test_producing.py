@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streamproc import producing
 from streamproc.broker.link import Link
 from streamproc.broker.murmur2 import murmur2_all
 from streamproc.errors import BrokerError
 from streamproc.producing import BatchProducer, Outgoing, RecordTooLarge
+from streamproc.producing import producer as producer_module
 from tests.services.kafka import Kafka
 from tests.services.process import free_ports
 
@@ -229,7 +229,7 @@ async def test_a_client_that_has_used_up_its_numbers_makes_way_for_another(
     kafka: Kafka, producer: BatchProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await kafka.create("producing-used-up", 1)
-    monkeypatch.setattr(producing, "_NUMBERS", 10)
+    monkeypatch.setattr(producer_module, "_NUMBERS", 10)
     clients = set()
     for n in range(0, 30, 5):
         await producer.send([Outgoing("producing-used-up", b"k", b"%d" % m) for m in range(n, n + 5)])
@@ -278,7 +278,7 @@ async def test_a_broker_that_gives_no_number_is_an_error_in_time(
 
 
 async def test_stopping_ends_what_is_being_sent(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(producing, "_GOODBYE_S", 0.5)
+    monkeypatch.setattr(producer_module, "_GOODBYE_S", 0.5)
     producer = BatchProducer(Link(kafka.bootstrap))
     await producer.start()
     sends = [asyncio.create_task(producer.send([Outgoing("nowhere", b"k", b"v")])) for _ in range(3)]

@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
-from streamproc import producing
 from streamproc.broker.link import Link
 from streamproc.producing import BatchProducer, Outgoing
+from streamproc.producing import producer as producer_module
 from streamproc.settings import load_settings
 from streamproc.transport import Batch, BatchSchema, Fetching, fetching
 from streamproc.worker import Worker
@@ -108,7 +108,7 @@ async def test_a_producer_disconnects_although_no_broker_takes_the_rest(
     async def never(_: MessageAccumulator) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(producing, "_GOODBYE_S", 0.1)
+    monkeypatch.setattr(producer_module, "_GOODBYE_S", 0.1)
     monkeypatch.setattr(MessageAccumulator, "flush", never)
     producer = BatchProducer(Link(kafka.bootstrap))
     await producer.start()
