@@ -99,6 +99,10 @@ async def chains_of(sending: Sending, producer: Any, anywhere: int) -> list[Chai
         named = {messages[index].partition for index in indices} - {None}
         partitions = await _partitions(producer, topic, named)
         keys = [messages[index].key for index in indices]
+        if (
+            max(map(len, filter(None, keys)), default=0) > SENT_AT_ONCE
+        ):  # refused below; it would be hashed for long
+            keys = [None if key is not None and len(key) > SENT_AT_ONCE else key for key in keys]
         hashes = murmur2_all([b"" if key is None else key for key in keys])
         # Kafka's partitioner takes the hash without its sign bit.
         keyed = ((hashes & 0x7FFFFFFF) % partitions).tolist()
