@@ -69,7 +69,7 @@ def tagged_post(
     """What a plugin said of a post, as it is published; `skipped` says why it was not asked."""
     uses = visual_uses(visuals) if visuals else {}
     view: View = "image+text" if uses and _USED in uses.values() else "text"
-    entity_key = f"{post.platform}:{post.id}:{plugin.name}"
+    entity_key = f"{post.key}:{plugin.name}"
     return TaggedPost(
         op=post.op,
         post_id=post.id,

@@ -96,14 +96,11 @@ async def chains_of(sending: Sending, producer: Any, anywhere: int) -> list[Chai
         by_topic[messages[index].topic].append(index)
     chains: list[Chain] = []
     for topic, indices in by_topic.items():
-        named = {messages[index].partition for index in indices} - {None}
+        named = {place for index in indices if (place := messages[index].partition) is not None}
         partitions = await _partitions(producer, topic, named)
         keys = [messages[index].key for index in indices]
-        if (
-            max(map(len, filter(None, keys)), default=0) > SENT_AT_ONCE
-        ):  # refused below; it would be hashed for long
-            keys = [None if key is not None and len(key) > SENT_AT_ONCE else key for key in keys]
-        hashes = murmur2_all([b"" if key is None else key for key in keys])
+        # One that nobody sends is refused, wherever it would go: hashing it would take long.
+        hashes = murmur2_all([b"" if key is None or len(key) > SENT_AT_ONCE else key for key in keys])
         # Kafka's partitioner takes the hash without its sign bit.
         keyed = ((hashes & 0x7FFFFFFF) % partitions).tolist()
         targets: dict[int, list[int]] = defaultdict(list)
@@ -141,21 +138,24 @@ async def send_chain(chain: Chain, sending: Sending, producer: Any, room: Room) 
             sending.too_large.append(left.pop(0))
 
 
-async def _partitions(producer: Any, topic: str, named: Collection[int | None]) -> int:
-    """How many a topic has.
+async def _partitions(producer: Any, topic: str, named: Collection[int]) -> int:
+    """How many a topic has; the broker is asked again when messages name others.
 
     Raises:
-        BrokerError: it has not those that messages name.
+        BrokerError: it has not those that they name.
     """
     found = len(await producer.partitions_for(topic))
-    if all(partition is not None and 0 <= partition < found for partition in named):
-        return found
-    await producer.client.force_metadata_update()
-    found = len(await producer.partitions_for(topic))
-    missing = [n for n in named if n is not None and not 0 <= n < found]
+    if missing := _missing(named, found):
+        await producer.client.force_metadata_update()
+        found = len(await producer.partitions_for(topic))
+        missing = _missing(named, found)
     if missing:
         raise BrokerError(f"topic {topic} has no partition {missing[0]}: expected 0 to {found - 1}")
     return found
+
+
+def _missing(named: Collection[int], found: int) -> list[int]:
+    return [partition for partition in named if not 0 <= partition < found]
 
 
 def _bytes_of(message: Outgoing) -> int:

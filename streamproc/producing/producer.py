@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import count
 from random import uniform
 from types import TracebackType
@@ -21,6 +20,7 @@ from aiokafka.errors import (
     UnknownProducerId,
 )
 
+from streamproc.broker.closing import let_go
 from streamproc.broker.link import Link
 from streamproc.broker.refusals import refusal
 from streamproc.errors import BrokerError
@@ -216,7 +216,4 @@ class BatchProducer:
 async def _abandon(producer: Any) -> None:
     """Let go of a client without waiting for what it still has."""
     producer._closed = True
-    for close in (producer._sender.close, producer.client.close):
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await close()
+    await let_go(producer._sender, producer.client)

@@ -9,6 +9,8 @@ from typing import Any, Final
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from streamproc.broker.closing import let_go
+
 _LOOK_S: Final = 0.05
 
 
@@ -40,9 +42,4 @@ async def abandon(consumer: Any) -> None:
     ):
         if task is not None:
             task.cancel()
-    for part in (consumer._fetcher, consumer._client):
-        # As a task: what closing raises may be the cancellation of a task of its own.
-        closing = asyncio.create_task(part.close())
-        await asyncio.wait([closing], timeout=1.0)
-        closing.cancel()
-        await asyncio.gather(closing, return_exceptions=True)
+    await let_go(consumer._fetcher, consumer._client)
